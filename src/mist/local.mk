@@ -1,0 +1,1 @@
+# Room: src/mist

@@ -1,0 +1,74 @@
+/*
+ * conv.h - two-dimensional convolution (cross-correlation, as torch.nn.Conv2d), forward and both
+ * backwards, planned once per shape.
+ *
+ *	y[n,oy,ox,co] = sum over ky,kx,ci of x[n, oy*s-p+ky, ox*s-p+kx, ci] * w[co,ci,ky,kx]
+ *
+ * Paths, chosen at run time by the processor or MIST_KERNEL=openblas|avx2|avx512 (read by the
+ * programs, passed down in conv_path): OpenBLAS on im2col tiles that fit L2 (portable), or direct
+ * NHWC kernels (AVX-512, AVX2+FMA, NEON), one source for all vector widths.
+ * The work is cut by shape alone and every reduction has a fixed order: the same bytes on any number
+ * of threads. No call allocates: scratch is planned (conv_scratch) and passed in.
+ */
+#ifndef MIST_NN_CONV_H
+#define MIST_NN_CONV_H
+
+#include "base/err.h"
+#include "base/pool.h"
+#include "nn/tensor.h"
+
+enum conv_path { CONV_AUTO, CONV_OPENBLAS, CONV_AVX2, CONV_AVX512, CONV_NEON };
+
+struct conv_shape {
+	int cin, cout;	   /* channels; groups divides both */
+	int kh, kw;	   /* kernel */
+	int stride, pad;   /* the same in both directions */
+	int groups;	   /* 1: dense */
+	int h, w;	   /* input */
+	int oh, ow;	   /* output: (h + 2*pad - kh) / stride + 1; conv_shape_out() */
+};
+void conv_shape_out(struct conv_shape *s);
+/* 2 * multiply-adds for one image. */
+double conv_flops(const struct conv_shape *s);
+
+/* CONV_AUTO resolved for this processor; a path the processor or build lacks is an error. */
+int conv_resolve(enum conv_path want, enum conv_path *out, struct err *err);
+int conv_path_parse(const char *name, enum conv_path *out, struct err *err);
+const char *conv_path_name(enum conv_path path);
+
+struct conv;
+/* Never NULL. `path` resolved. max_n: the largest batch it will see; train: backwards wanted. */
+struct conv *conv_new(const struct conv_shape *shape, enum conv_path path, int max_n, bool train);
+void conv_free(struct conv *c);
+/* Bytes of scratch that the calls below need in all (for `threads` workers). */
+size_t conv_scratch(const struct conv *c, int threads);
+
+/* Floats of the packed forward (and backward-data) weights, and the packing from OIHW. */
+size_t conv_packed_floats(const struct conv *c);
+void conv_pack(const struct conv *c, struct pool *pool, const float *w_oihw, float *packed);
+
+/*
+ * What is done to the accumulators before they are stored.
+ *	bias: added per output channel (NULL: none).
+ *	silu: y = u * sigmoid(u).
+ *	residual: then added (same n, h, w, c as y); NULL p: none.
+ *	sums: 2*cout doubles; set to the sum and the sum of squares per channel of the raw result
+ *	      over all n*oh*ow positions (for batch norm); NULL: none. Not together with the others.
+ */
+struct conv_epilogue {
+	const float *bias;
+	bool silu;
+	struct view residual;
+	double *sums;
+};
+
+void conv_forward(const struct conv *c, struct pool *pool, const float *packed, const struct view *x,
+		  const struct view *y, const struct conv_epilogue *epi, void *scratch);
+/* dx = (or, with `add`, +=) the gradient with respect to x. */
+void conv_backward_data(const struct conv *c, struct pool *pool, const float *packed,
+			const struct view *dy, const struct view *dx, bool add, void *scratch);
+/* dw (OIHW) += the gradient with respect to w. */
+void conv_backward_weights(const struct conv *c, struct pool *pool, const struct view *x,
+			   const struct view *dy, float *dw_oihw, void *scratch);
+
+#endif

@@ -1,0 +1,3 @@
+# The programs: one file each. A program is added by one line.
+check_PROGRAMS += tools/template
+tools_template_SOURCES = tools/template.c
