@@ -1,0 +1,58 @@
+/*
+ * net.h - a part of a graph, compiled for one input size: buffers planned once by liveness, then
+ * forward and backward with no allocation.
+ *
+ * A net covers the layers [from, to). Its inputs are the image (from == 0) or the tensors that cross
+ * cut `from`; its outputs are the tensors that cross cut `to`, or, when to == nlayers, the raw maps of
+ * the detection head: per level a view of na*(5+nc) channels (channel a*(5+nc)+k), or the
+ * classifier's logits.
+ */
+#ifndef MIST_NN_NET_H
+#define MIST_NN_NET_H
+
+#include "base/err.h"
+#include "base/pool.h"
+#include "nn/graph.h"
+
+struct net_options {
+	int from, to;	     /* layers; to 0: to the end */
+	int max_n, h, w;     /* largest batch; the IMAGE's size, whatever `from` is */
+	enum conv_path path; /* CONV_AUTO is resolved */
+	bool train;	     /* batch statistics, gradients */
+	int freeze;	     /* train: layers < freeze run in evaluation mode and get no gradient */
+	bool keep_all;	     /* keep every layer's output (tests); costs memory */
+};
+
+struct net;
+/* Borrows graph and pool. A size that does not fit is an error. */
+struct net *net_new(const struct graph *g, const struct net_options *opt, struct pool *pool,
+		    struct err *err);
+void net_free(struct net *net);
+/* Bytes a net of these options would take (activations, gradients, packed weights, scratch). */
+size_t net_bytes(const struct graph *g, const struct net_options *opt, struct pool *pool);
+
+int net_ninputs(const struct net *net);
+int net_noutputs(const struct net *net);
+/* For a batch of n <= max_n; fill inputs (mind the pads: view_from_nchw and friends do). */
+struct view net_input(struct net *net, int i, int n);
+struct view net_output(struct net *net, int i, int n);
+struct view net_output_grad(struct net *net, int i, int n); /* train: write before net_backward */
+struct view net_layer_output(struct net *net, int layer, int n); /* keep_all only */
+/* Gradient with respect to input i, when asked for by net_want_input_grad before the first batch
+ * (feature inversion, gate-aware training). */
+void net_want_input_grad(struct net *net);
+struct view net_input_grad(struct net *net, int i, int n);
+
+/* Call after the parameters changed (evaluation folds batch norm, all paths pack weights). */
+void net_load_params(struct net *net, const float *params);
+/* train: batch statistics; running statistics in `params` are updated. */
+void net_forward(struct net *net, int n, float *params);
+/* Adds to grads (laid out as params; zeros where nothing is trained). */
+void net_backward(struct net *net, int n, const float *params, float *grads);
+
+/* Time per layer since the last reset, for --profile; NULL ends the list of rows. */
+struct net_time { const char *what; int layer; double seconds, flops; long calls; };
+const struct net_time *net_profile(const struct net *net, int *rows);
+void net_profile_reset(struct net *net);
+
+#endif
