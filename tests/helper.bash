@@ -1,0 +1,112 @@
+# tests/helper.bash - what every bats file loads (`load helper`).
+#
+# Each test runs in a scratch folder of its own, which bats removes. A test calls
+#	mist PROGRAM ARG…	run a program: $status, $output (standard output), $stderr
+#	prog PROGRAM		its path, for pipes
+#	need_shared FILE	$shared is ../shared/FILE, or the test is skipped with a reason
+#	need_program NAME…	skip where a program of the system is missing
+#	assert_…		end the test with an explanation
+# shellcheck shell=bash
+bats_require_minimum_version 1.5.0
+
+: "${MIST_SRCDIR:=$(cd "$BATS_TEST_DIRNAME/.." && pwd)}"
+: "${MIST_BUILDDIR:=$MIST_SRCDIR/build}"
+export MIST_SRCDIR MIST_BUILDDIR
+# The programs of this build, whatever is installed; messages in English, dates and sizes in C.
+export LC_ALL=C MISTUTILS_SHARE=$MIST_SRCDIR/share/mistutils
+
+setup() {
+	scratch
+}
+
+scratch() {
+	# A folder inside, for bats keeps files of its own beside it.
+	mkdir "$BATS_TEST_TMPDIR/scratch" && cd "$BATS_TEST_TMPDIR/scratch" || return 1
+}
+
+prog() {
+	printf '%s/tools/%s\n' "$MIST_BUILDDIR" "$1"
+}
+
+# Results of the last `mist` are in the variables of bats's `run --separate-stderr`.
+mist() {
+	mist_program=$1
+	shift
+	run --separate-stderr "$(prog "$mist_program")" "$@"
+}
+
+need_shared() {
+	shared=$MIST_SRCDIR/../shared/$1
+	if [ -r "$shared" ]; then
+		return 0
+	fi
+	if [ -n "${MIST_REQUIRE_SHARED-}" ]; then
+		fail "../shared/$1 is not there, and MIST_REQUIRE_SHARED is set"
+	fi
+	skip "../shared/$1 is not there"
+}
+
+need_program() {
+	local name
+	for name; do
+		command -v "$name" >/dev/null || skip "$name is not installed"
+	done
+}
+
+fail() {
+	printf '%s\n' "$@" >&2
+	return 1
+}
+
+# What the last command did, for the log of a failed assertion.
+tell() {
+	printf 'status: %s\nstandard output:\n%s\nstandard error:\n%s\n' "$status" "$output" "${stderr-}"
+}
+
+assert_status() {
+	[ "$status" -eq "$1" ] || fail "expected status $1" "$(tell)"
+}
+
+assert_ok() {
+	assert_status 0
+}
+
+# assert_one_line_error STATUS [PART]: that status, and on standard error one sentence
+# "PROGRAM: …" without a full stop, which contains PART.
+assert_one_line_error() {
+	assert_status "$1" || return 1
+	[ "${#stderr_lines[@]}" -eq 1 ] || fail "expected one line on standard error" "$(tell)" || return 1
+	case $stderr in
+	"$mist_program: "*) ;;
+	*) fail "expected '$mist_program: ' in front" "$(tell)" || return 1 ;;
+	esac
+	case $stderr in
+	*.) fail "a sentence of ours ends without a full stop" "$(tell)" || return 1 ;;
+	esac
+	assert_says "${2-}"
+}
+
+assert_says() {
+	case $stderr in
+	*"$1"*) ;;
+	*) fail "expected '$1' on standard error" "$(tell)" ;;
+	esac
+}
+
+assert_output() {
+	case $output in
+	*"$1"*) ;;
+	*) fail "expected '$1' on standard output" "$(tell)" ;;
+	esac
+}
+
+# Nothing in the folder, hidden files included: what a failed run must leave behind.
+assert_empty_dir() {
+	local left
+	left=$(ls -A "$1") || return 1
+	[ -z "$left" ] || fail "expected nothing in '$1', found: $left"
+}
+
+assert_same() {
+	cmp "$1" "$2" || fail "'$1' and '$2' differ"
+}
