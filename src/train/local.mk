@@ -1,0 +1,1 @@
+# Room: src/train - the loop that trains: sources, checkpoints, epochs.
