@@ -21,8 +21,8 @@ enum { MODE_SILENT, MODE_BAR, MODE_LINES };
 static const struct argp_option shared[] = {
 	{NULL, 0, NULL, 0, "Options of every program:", -1},
 	{"output", 'o', "FILE", 0, "Write to FILE; '-' is standard output", -1},
-	{"threads", 'j', "N", 0, "Use N threads (default: all processors); results do not depend on it",
-	 -1},
+	{"threads", 'j', "N", 0,
+	 "Use N threads (default: all processors); results do not depend on it", -1},
 	{"quiet", 'q', NULL, 0, "Say nothing but errors", -1},
 	{"verbose", 'v', NULL, 0, "Say more; may be repeated", -1},
 	{"seed", KEY_SEED, "N", 0, "Seed of everything reproducible (default 0)", -1},

@@ -22,11 +22,11 @@
 
 struct cli {
 	const char *output; /* -o; NULL when not given */
-	int threads;	    /* -j; 0: all processors */
-	bool quiet;	    /* -q */
-	int verbose;	    /* -v, each one more */
-	uint64_t seed;	    /* --seed; 0 when not given */
-	bool seeded;	    /* --seed was given */
+	int threads;        /* -j; 0: all processors */
+	bool quiet;         /* -q */
+	int verbose;        /* -v, each one more */
+	uint64_t seed;      /* --seed; 0 when not given */
+	bool seeded;        /* --seed was given */
 };
 
 /* The shared options: put this in `struct argp`'s children. */

@@ -16,8 +16,8 @@
 
 /* The exit statuses of every program; the table in every manual is made from this enum. */
 enum status {
-	STATUS_OK = 0,	      /* done */
-	STATUS_NO = 1,	      /* the answer is no */
+	STATUS_OK = 0,        /* done */
+	STATUS_NO = 1,        /* the answer is no */
 	STATUS_USAGE = 2,     /* the command line is wrong */
 	STATUS_INPUT = 3,     /* an input is wrong */
 	STATUS_SYSTEM = 4,    /* the system refused: files, memory, disk, pipe */
@@ -31,7 +31,10 @@ struct err {
 	char msg[1024];
 };
 
-#define ERR_INIT {STATUS_OK, ""}
+#define ERR_INIT                                                                                   \
+	{                                                                                          \
+		STATUS_OK, ""                                                                      \
+	}
 
 /* Sets status and sentence; always returns -1, so that `return err_set(…);` reads well. */
 int err_set(struct err *err, enum status status, const char *fmt, ...)

@@ -119,8 +119,9 @@ int outfile_open(struct outfile *o, const char *path, bool binary, struct err *e
 	*o = (struct outfile){.path = xstrdup(path)};
 	if (!strcmp(path, "-")) {
 		if (binary && isatty(STDOUT_FILENO))
-			rc = err_set(err, STATUS_USAGE,
-				     "not writing binary data to a terminal: use -o FILE or a pipe");
+			rc = err_set(
+				err, STATUS_USAGE,
+				"not writing binary data to a terminal: use -o FILE or a pipe");
 		else
 			o->fp = stdout;
 	} else if (path_is_dir(path)) {
@@ -140,7 +141,8 @@ int outfile_open(struct outfile *o, const char *path, bool binary, struct err *e
 static int write_failed(struct outfile *o, struct err *err)
 {
 	o->failed = true;
-	return err_errno(err, "cannot write '%s'", strcmp(o->path, "-") ? o->path : "standard output");
+	return err_errno(err, "cannot write '%s'",
+			 strcmp(o->path, "-") ? o->path : "standard output");
 }
 
 int outfile_write(struct outfile *o, const void *data, size_t size, struct err *err)
@@ -177,8 +179,8 @@ static int close_aside(struct outfile *o, struct err *err)
 
 int outfile_commit(struct outfile *o, struct err *err)
 {
-	int rc = o->failed ? err_set(err, STATUS_SYSTEM, "cannot write '%s': an earlier write failed",
-				     o->path)
+	int rc = o->failed ? err_set(err, STATUS_SYSTEM,
+				     "cannot write '%s': an earlier write failed", o->path)
 			   : close_aside(o, err);
 
 	if (!rc) {

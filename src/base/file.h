@@ -1,9 +1,9 @@
 /*
  * file.h - whole files in, atomic files out.
  *
- * Outputs are written aside (".NAME.XXXXXX" in the same folder), synced and renamed: a reader sees the
- * old file or the new one, and a failed run leaves nothing behind. "-" is standard output, which is
- * written as it comes; pipes, terminals and devices named as outputs are too.
+ * Outputs are written aside (".NAME.XXXXXX" in the same folder), synced and renamed: a reader sees
+ * the old file or the new one, and a failed run leaves nothing behind. "-" is standard output,
+ * which is written as it comes; pipes, terminals and devices named as outputs are too.
  */
 #ifndef MIST_BASE_FILE_H
 #define MIST_BASE_FILE_H
@@ -48,7 +48,8 @@ int file_write(const char *path, const void *data, size_t size, struct err *err)
 int dir_make(const char *path, struct err *err);
 /* rm -r; never follows links. A missing path is not an error. */
 int dir_remove(const char *path, struct err *err);
-/* A new empty folder beside `path`, to be filled and then dir_install()ed; the caller frees *temp. */
+/* A new empty folder beside `path`, to be filled and then dir_install()ed; the caller frees *temp.
+ */
 int dir_stage(const char *path, char **temp, struct err *err);
 /* Renames a staged folder into place; what is at `path` already is an error (status input). */
 int dir_install(const char *temp, const char *path, struct err *err);

@@ -34,7 +34,7 @@ static inline bool size_add(size_t a, size_t b, size_t *out)
 #define GROW(array, n, cap)                                                                        \
 	do {                                                                                       \
 		if ((size_t)(n) >= (size_t)(cap)) {                                                \
-			(cap) = (cap) ? (cap) * 2 : 16;                                            \
+			(cap) = (cap) ? (cap)*2 : 16;                                              \
 			(array) = xreallocarray((array), (size_t)(cap), sizeof(*(array)));         \
 		}                                                                                  \
 	} while (0)
@@ -45,7 +45,10 @@ struct buf {
 	char *data; /* owned; NULL until something is added */
 	size_t len, cap;
 };
-#define BUF_INIT {NULL, 0, 0}
+#define BUF_INIT                                                                                   \
+	{                                                                                          \
+		NULL, 0, 0                                                                         \
+	}
 
 void buf_release(struct buf *b);
 void buf_clear(struct buf *b); /* keeps the storage */

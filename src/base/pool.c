@@ -19,8 +19,8 @@ struct pool {
 	pthread_mutex_t lock;
 	pthread_cond_t wake;
 	_Atomic unsigned round; /* one more for every pool_run */
-	atomic_int next;	/* the next job */
-	atomic_int busy;	/* workers not yet done with this round */
+	atomic_int next;        /* the next job */
+	atomic_int busy;        /* workers not yet done with this round */
 	atomic_bool stop;
 	int sleepers;
 	int jobs;

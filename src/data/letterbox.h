@@ -1,6 +1,7 @@
 /*
- * letterbox.h - an image fitted into a rectangle as YOLOv5 does: longer side to `img` (area filter when
- * shrinking, bilinear when growing, as OpenCV's INTER_AREA and INTER_LINEAR), centred padding of 114.
+ * letterbox.h - an image fitted into a rectangle as YOLOv5 does: longer side to `img` (area filter
+ * when shrinking, bilinear when growing, as OpenCV's INTER_AREA and INTER_LINEAR), centred padding
+ * of 114.
  */
 #ifndef MIST_DATA_LETTERBOX_H
 #define MIST_DATA_LETTERBOX_H
@@ -9,11 +10,11 @@
 #include "nn/tensor.h"
 
 struct letterbox {
-	int src_w, src_h;   /* original */
-	int new_w, new_h;   /* after resizing */
-	int out_w, out_h;   /* after padding */
-	int left, top;	    /* padding in whole pixels */
-	double ratio;	    /* new / src */
+	int src_w, src_h; /* original */
+	int new_w, new_h; /* after resizing */
+	int out_w, out_h; /* after padding */
+	int left, top;    /* padding in whole pixels */
+	double ratio;     /* new / src */
 };
 /* Evaluation's rule: resize so that the longer side is `img`, then pad to out_w x out_h. */
 void letterbox_plan(struct letterbox *lb, int src_w, int src_h, int img, int out_w, int out_h);

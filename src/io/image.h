@@ -11,9 +11,9 @@ struct image {
 	int w, h;
 	unsigned char *rgb; /* owned; h rows of 3*w bytes */
 };
-/* EXIF orientation is honoured; grey and palette become RGB; transparency is dropped onto black; CMYK
- * JPEGs are converted. Sides beyond 32768 or more than 2^28 pixels are refused. A JPEG that ends early
- * is an error. */
+/* EXIF orientation is honoured; grey and palette become RGB; transparency is dropped onto black;
+ * CMYK JPEGs are converted. Sides beyond 32768 or more than 2^28 pixels are refused. A JPEG that
+ * ends early is an error. */
 int image_decode(const void *data, size_t size, struct image *out, struct err *err);
 int image_read(const char *path, struct image *out, struct err *err);
 /* Width and height after orientation, from the header only. */

@@ -10,29 +10,31 @@
 #include "data/dataset.h"
 #include "mist/gate.h"
 
-struct features_header {   /* mist.json */
+struct features_header { /* mist.json */
 	char *client;
 	int cut, img, ntensors;
 	char extractor[65]; /* model_extractor_digest */
-	struct { int c, h, w; } shape[8];
+	struct {
+		int c, h, w;
+	} shape[8];
 	enum encoding encoding;
 	enum mechanism mechanism;
 	double epsilon, epsilon_effective, q;
 	bool seeded;
-	char *labels;	   /* "clear", "none", "rr" */
+	char *labels; /* "clear", "none", "rr" */
 	char **names;
 	int nnames;
-	char *program;	   /* "mist-extract 0.1.0" */
-	char *json;	   /* the whole object as read */
+	char *program; /* "mist-extract 0.1.0" */
+	char *json;    /* the whole object as read */
 };
 
 struct features_sample {
 	char *key;
 	const unsigned char *data[8]; /* raw npy payload of each tensor */
 	size_t size[8];
-	struct label *labels;	/* letterboxed coordinates */
+	struct label *labels; /* letterboxed coordinates */
 	int nlabels;
-	const char *json;	/* KEY.json */
+	const char *json; /* KEY.json */
 };
 
 struct features_reader;

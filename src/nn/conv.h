@@ -7,8 +7,8 @@
  * Paths, chosen at run time by the processor or MIST_KERNEL=openblas|avx2|avx512 (read by the
  * programs, passed down in conv_path): OpenBLAS on im2col tiles that fit L2 (portable), or direct
  * NHWC kernels (AVX-512, AVX2+FMA, NEON), one source for all vector widths.
- * The work is cut by shape alone and every reduction has a fixed order: the same bytes on any number
- * of threads. No call allocates: scratch is planned (conv_scratch) and passed in.
+ * The work is cut by shape alone and every reduction has a fixed order: the same bytes on any
+ *number of threads. No call allocates: scratch is planned (conv_scratch) and passed in.
  */
 #ifndef MIST_NN_CONV_H
 #define MIST_NN_CONV_H
@@ -20,12 +20,12 @@
 enum conv_path { CONV_AUTO, CONV_OPENBLAS, CONV_AVX2, CONV_AVX512, CONV_NEON };
 
 struct conv_shape {
-	int cin, cout;	   /* channels; groups divides both */
-	int kh, kw;	   /* kernel */
-	int stride, pad;   /* the same in both directions */
-	int groups;	   /* 1: dense */
-	int h, w;	   /* input */
-	int oh, ow;	   /* output: (h + 2*pad - kh) / stride + 1; conv_shape_out() */
+	int cin, cout;   /* channels; groups divides both */
+	int kh, kw;      /* kernel */
+	int stride, pad; /* the same in both directions */
+	int groups;      /* 1: dense */
+	int h, w;        /* input */
+	int oh, ow;      /* output: (h + 2*pad - kh) / stride + 1; conv_shape_out() */
 };
 void conv_shape_out(struct conv_shape *s);
 /* 2 * multiply-adds for one image. */
@@ -62,8 +62,9 @@ struct conv_epilogue {
 	double *sums;
 };
 
-void conv_forward(const struct conv *c, struct pool *pool, const float *packed, const struct view *x,
-		  const struct view *y, const struct conv_epilogue *epi, void *scratch);
+void conv_forward(const struct conv *c, struct pool *pool, const float *packed,
+		  const struct view *x, const struct view *y, const struct conv_epilogue *epi,
+		  void *scratch);
 /* dx = (or, with `add`, +=) the gradient with respect to x. */
 void conv_backward_data(const struct conv *c, struct pool *pool, const float *packed,
 			const struct view *dy, const struct view *dx, bool add, void *scratch);

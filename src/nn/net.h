@@ -2,10 +2,10 @@
  * net.h - a part of a graph, compiled for one input size: buffers planned once by liveness, then
  * forward and backward with no allocation.
  *
- * A net covers the layers [from, to). Its inputs are the image (from == 0) or the tensors that cross
- * cut `from`; its outputs are the tensors that cross cut `to`, or, when to == nlayers, the raw maps of
- * the detection head: per level a view of na*(5+nc) channels (channel a*(5+nc)+k), or the
- * classifier's logits.
+ * A net covers the layers [from, to). Its inputs are the image (from == 0) or the tensors that
+ * cross cut `from`; its outputs are the tensors that cross cut `to`, or, when to == nlayers, the
+ * raw maps of the detection head: per level a view of na*(5+nc) channels (channel a*(5+nc)+k), or
+ * the classifier's logits.
  */
 #ifndef MIST_NN_NET_H
 #define MIST_NN_NET_H
@@ -15,12 +15,12 @@
 #include "nn/graph.h"
 
 struct net_options {
-	int from, to;	     /* layers; to 0: to the end */
+	int from, to;        /* layers; to 0: to the end */
 	int max_n, h, w;     /* largest batch; the IMAGE's size, whatever `from` is */
 	enum conv_path path; /* CONV_AUTO is resolved */
-	bool train;	     /* batch statistics, gradients */
-	int freeze;	     /* train: layers < freeze run in evaluation mode and get no gradient */
-	bool keep_all;	     /* keep every layer's output (tests); costs memory */
+	bool train;          /* batch statistics, gradients */
+	int freeze;          /* train: layers < freeze run in evaluation mode and get no gradient */
+	bool keep_all;       /* keep every layer's output (tests); costs memory */
 };
 
 struct net;
@@ -51,7 +51,12 @@ void net_forward(struct net *net, int n, float *params);
 void net_backward(struct net *net, int n, const float *params, float *grads);
 
 /* Time per layer since the last reset, for --profile; NULL ends the list of rows. */
-struct net_time { const char *what; int layer; double seconds, flops; long calls; };
+struct net_time {
+	const char *what;
+	int layer;
+	double seconds, flops;
+	long calls;
+};
 const struct net_time *net_profile(const struct net *net, int *rows);
 void net_profile_reset(struct net *net);
 

@@ -1,8 +1,9 @@
 /*
  * tensor.h - how activations lie in memory.
  *
- * Activations are float32, NHWC. A `struct view` is a borrowed window on an arena: it may be a slice
- * of channels of a wider buffer (how concat costs nothing), so a pixel is `ld` floats from the next.
+ * Activations are float32, NHWC. A `struct view` is a borrowed window on an arena: it may be a
+ * slice of channels of a wider buffer (how concat costs nothing), so a pixel is `ld` floats from
+ * the next.
  *
  * Horizontal padding is stored: a buffer has `pad` pixels of zeros before its first row and after
  * every row (shared by the row's right side and the next row's left), so that a convolution with
@@ -16,10 +17,10 @@
 #include <stddef.h>
 
 struct view {
-	float *p;	/* channel 0 of pixel (0, 0) of image 0 */
+	float *p;       /* channel 0 of pixel (0, 0) of image 0 */
 	int n, h, w, c; /* images, rows, columns, channels */
-	int ld;		/* floats from pixel to pixel, >= c */
-	int pad;	/* pixels of zeros between rows */
+	int ld;         /* floats from pixel to pixel, >= c */
+	int pad;        /* pixels of zeros between rows */
 };
 
 /* Floats from row to row, and from image to image. */
@@ -33,7 +34,8 @@ static inline size_t view_image(const struct view *v)
 }
 static inline float *view_at(const struct view *v, int n, int y, int x)
 {
-	return v->p + (size_t)n * view_image(v) + (size_t)y * view_row(v) + (size_t)x * (size_t)v->ld;
+	return v->p + (size_t)n * view_image(v) + (size_t)y * view_row(v) +
+	       (size_t)x * (size_t)v->ld;
 }
 /* Floats that a buffer of this shape takes, leading pads included; p lies `lead` floats into it.
  * Rounded up so that vector loads past the last channel stay inside. */
