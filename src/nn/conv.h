@@ -8,7 +8,7 @@
  * programs, passed down in conv_path): OpenBLAS on im2col tiles that fit L2 (portable), or direct
  * NHWC kernels (AVX-512, AVX2+FMA, NEON), one source for all vector widths.
  * The work is cut by shape alone and every reduction has a fixed order: the same bytes on any
- *number of threads. No call allocates: scratch is planned (conv_scratch) and passed in.
+ * number of threads. No call allocates: scratch is planned (conv_scratch) and passed in.
  */
 #ifndef MIST_NN_CONV_H
 #define MIST_NN_CONV_H
