@@ -5,11 +5,16 @@ libmist_a_SOURCES += \
 	src/base/err.c src/base/err.h \
 	src/base/file.c src/base/file.h \
 	src/base/mem.c src/base/mem.h \
+	src/base/nearest.c src/base/nearest.h \
 	src/base/num.c src/base/num.h \
 	src/base/pool.c src/base/pool.h \
 	src/base/rng.c src/base/rng.h
 
 if HAVE_CMOCKA
+check_PROGRAMS += tests/unit/t-nearest
+tests_unit_t_nearest_SOURCES = tests/unit/t-nearest.c
+tests_unit_t_nearest_CFLAGS = $(AM_CFLAGS) $(unit_cflags)
+tests_unit_t_nearest_LDADD = $(LDADD) $(CMOCKA_LIBS)
 check_PROGRAMS += tests/unit/t-base
 tests_unit_t_base_SOURCES = tests/unit/t-base.c
 tests_unit_t_base_CFLAGS = $(AM_CFLAGS) $(unit_cflags)

@@ -1,1 +1,20 @@
 # Room: src/model
+
+libmist_a_SOURCES += \
+	src/model/hyp.h \
+	src/model/results.c src/model/results.h \
+	src/model/schedule.c src/model/schedule.h
+if HAVE_CMOCKA
+check_PROGRAMS += tests/unit/t-results
+tests_unit_t_results_SOURCES = tests/unit/t-results.c
+tests_unit_t_results_CFLAGS = $(AM_CFLAGS) $(unit_cflags)
+tests_unit_t_results_LDADD = $(LDADD) $(CMOCKA_LIBS)
+check_PROGRAMS += tests/unit/t-schedule
+tests_unit_t_schedule_SOURCES = tests/unit/t-schedule.c
+tests_unit_t_schedule_CFLAGS = $(AM_CFLAGS) $(unit_cflags)
+tests_unit_t_schedule_LDADD = $(LDADD) $(CMOCKA_LIBS)
+endif
+
+EXTRA_PROGRAMS += tests/fuzz/fuzz-results
+tests_fuzz_fuzz_results_SOURCES = tests/fuzz/fuzz-results.c
+tests_fuzz_fuzz_results_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
