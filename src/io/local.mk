@@ -1,4 +1,4 @@
-# Room: src/io
+# Room: src/io - formats: nothing here knows what a tensor means.
 libmist_a_SOURCES += \
 	src/io/exif.c src/io/exif.h \
 	src/io/image.c src/io/image.h \
@@ -10,4 +10,25 @@ check_PROGRAMS += tests/unit/t-image
 tests_unit_t_image_SOURCES = tests/unit/t-image.c
 tests_unit_t_image_CFLAGS = $(AM_CFLAGS) $(unit_cflags)
 tests_unit_t_image_LDADD = $(LDADD) $(CMOCKA_LIBS)
+endif
+
+libmist_a_SOURCES += \
+	src/io/digest.c src/io/digest.h \
+	src/io/half.c src/io/half.h \
+	src/io/json.c src/io/json.h \
+	src/io/npy.c src/io/npy.h \
+	src/io/safetensors.c src/io/safetensors.h \
+	src/io/yaml.c src/io/yaml.h
+
+if HAVE_CMOCKA
+check_PROGRAMS += tests/unit/t-safetensors tests/unit/t-yaml tests/unit/t-npy
+tests_unit_t_safetensors_SOURCES = tests/unit/t-safetensors.c
+tests_unit_t_safetensors_CFLAGS = $(AM_CFLAGS) $(unit_cflags)
+tests_unit_t_safetensors_LDADD = $(LDADD) $(CMOCKA_LIBS)
+tests_unit_t_yaml_SOURCES = tests/unit/t-yaml.c
+tests_unit_t_yaml_CFLAGS = $(AM_CFLAGS) $(unit_cflags)
+tests_unit_t_yaml_LDADD = $(LDADD) $(CMOCKA_LIBS)
+tests_unit_t_npy_SOURCES = tests/unit/t-npy.c
+tests_unit_t_npy_CFLAGS = $(AM_CFLAGS) $(unit_cflags)
+tests_unit_t_npy_LDADD = $(LDADD) $(CMOCKA_LIBS)
 endif

@@ -1,0 +1,216 @@
+#include "io/json.h"
+
+#include "base/file.h"
+
+#include <math.h>
+#include <string.h>
+
+/*
+ * A value costs jansson about a hundred bytes however short it is, so a small file could take much
+ * memory: 2^23 values are ten times what COCO's train2017 annotations hold per 100 MB.
+ */
+#define JSON_MAX_VALUES (1u << 23)
+
+/* An upper bound of the number of values: each but the first follows one of these. */
+static size_t count_values(const char *text, size_t len)
+{
+	size_t i, n = 1;
+
+	for (i = 0; i < len; i++)
+		n += text[i] == ',' || text[i] == ':' || text[i] == '[' || text[i] == '{';
+	return n;
+}
+
+json_t *json_parse(const char *name, const char *text, size_t len, struct err *err)
+{
+	json_error_t e;
+	json_t *value;
+
+	if (count_values(text, len) > JSON_MAX_VALUES) {
+		err_set(err, STATUS_INPUT, "%s: more than %u values", name, JSON_MAX_VALUES);
+		return NULL;
+	}
+	value = json_loadb(text, len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &e);
+	if (!value)
+		err_set(err, STATUS_INPUT, "%s:%d:%d: %s", name, e.line, e.column, e.text);
+	return value;
+}
+
+json_t *json_read(const char *path, size_t max, struct err *err)
+{
+	struct buf text = BUF_INIT;
+	json_t *value = NULL;
+
+	if (!file_read(path, max, &text, err))
+		value = json_parse(path, text.data, text.len, err);
+	buf_release(&text);
+	return value;
+}
+
+char *json_text(const json_t *value)
+{
+	char *text = json_dumps(value, JSON_COMPACT | JSON_SORT_KEYS | JSON_ENCODE_ANY);
+
+	BUG_IF(!text);
+	return text;
+}
+
+/* The length of the UTF-8 sequence at p, 0 if it is none (overlong forms and surrogates too). */
+static int utf8_length(const unsigned char *p)
+{
+	static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
+	int n = *p < 0x80 ? 1 : *p >> 5 == 6 ? 2 : *p >> 4 == 14 ? 3 : *p >> 3 == 30 ? 4 : 0;
+	uint32_t code = n > 1 ? *p & (0xffu >> (n + 1)) : *p;
+	int i;
+
+	for (i = 1; i < n; i++) {
+		if (p[i] >> 6 != 2)
+			return 0;
+		code = code << 6 | (p[i] & 63);
+	}
+	if (n > 1 && (code < least[n] || code > 0x10ffff || (code >= 0xd800 && code < 0xe000)))
+		return 0;
+	return n;
+}
+
+void json_add_string(struct buf *out, const char *text)
+{
+	const unsigned char *p = (const unsigned char *)text;
+
+	buf_add(out, "\"", 1);
+	while (*p) {
+		int n = utf8_length(p);
+
+		if (*p == '"' || *p == '\\')
+			buf_printf(out, "\\%c", *p);
+		else if (*p < 0x20 || *p == 0x7f)
+			buf_printf(out, "\\u%04x", *p);
+		else if (n)
+			buf_add(out, p, (size_t)n);
+		else
+			buf_add_str(out, "\xef\xbf\xbd");
+		p += n ? n : 1;
+	}
+	buf_add(out, "\"", 1);
+}
+
+static const json_t *member(const char *name, const json_t *object, const char *key,
+			    struct err *err)
+{
+	const json_t *value = json_object_get(object, key);
+
+	if (!value)
+		err_set(err, STATUS_INPUT, "%s: '%s' is missing", name, key);
+	return value;
+}
+
+int json_get_long(const char *name, const json_t *object, const char *key, long min, long max,
+		  long *out, struct err *err)
+{
+	const json_t *value = member(name, object, key, err);
+	json_int_t v;
+
+	if (!value)
+		return -1;
+	if (!json_is_integer(value))
+		return err_set(err, STATUS_INPUT, "%s: '%s' is not a whole number", name, key);
+	v = json_integer_value(value);
+	if (v < min || v > max)
+		return err_set(err, STATUS_INPUT,
+			       "%s: '%s' is %" JSON_INTEGER_FORMAT ", not from %ld to %ld", name,
+			       key, v, min, max);
+	*out = (long)v;
+	return 0;
+}
+
+int json_get_double(const char *name, const json_t *object, const char *key, double min, double max,
+		    double *out, struct err *err)
+{
+	const json_t *value = member(name, object, key, err);
+	double v;
+
+	if (!value)
+		return -1;
+	if (!json_is_number(value))
+		return err_set(err, STATUS_INPUT, "%s: '%s' is not a number", name, key);
+	v = json_number_value(value);
+	if (!isfinite(v) || v < min || v > max)
+		return err_set(err, STATUS_INPUT, "%s: '%s' is %g, not from %g to %g", name, key, v,
+			       min, max);
+	*out = v;
+	return 0;
+}
+
+int json_get_bool(const char *name, const json_t *object, const char *key, bool *out,
+		  struct err *err)
+{
+	const json_t *value = member(name, object, key, err);
+
+	if (!value)
+		return -1;
+	if (!json_is_boolean(value))
+		return err_set(err, STATUS_INPUT, "%s: '%s' is neither true nor false", name, key);
+	*out = json_is_true(value);
+	return 0;
+}
+
+int json_get_string(const char *name, const json_t *object, const char *key, const char **out,
+		    struct err *err)
+{
+	const json_t *value = member(name, object, key, err);
+
+	if (!value)
+		return -1;
+	if (!json_is_string(value))
+		return err_set(err, STATUS_INPUT, "%s: '%s' is not a string", name, key);
+	*out = json_string_value(value);
+	return 0;
+}
+
+const json_t *json_get_array(const char *name, const json_t *object, const char *key,
+			     struct err *err)
+{
+	const json_t *value = member(name, object, key, err);
+
+	if (value && !json_is_array(value)) {
+		err_set(err, STATUS_INPUT, "%s: '%s' is not an array", name, key);
+		value = NULL;
+	}
+	return value;
+}
+
+const json_t *json_get_object(const char *name, const json_t *object, const char *key,
+			      struct err *err)
+{
+	const json_t *value = member(name, object, key, err);
+
+	if (value && !json_is_object(value)) {
+		err_set(err, STATUS_INPUT, "%s: '%s' is not an object", name, key);
+		value = NULL;
+	}
+	return value;
+}
+
+int json_get_strings(const char *name, const json_t *array, char ***out, size_t *n, struct err *err)
+{
+	size_t i, count = json_array_size(array);
+
+	*n = 0;
+	*out = NULL;
+	if (!json_is_array(array))
+		return err_set(err, STATUS_INPUT, "%s: not an array of strings", name);
+	*out = xcalloc(count ? count : 1, sizeof(**out));
+	for (i = 0; i < count; i++) {
+		const char *text = json_string_value(json_array_get(array, i));
+
+		if (!text) {
+			names_free(*out, *n);
+			*out = NULL;
+			*n = 0;
+			return err_set(err, STATUS_INPUT, "%s: element %zu is not a string", name,
+				       i);
+		}
+		(*out)[(*n)++] = xstrdup(text);
+	}
+	return 0;
+}
