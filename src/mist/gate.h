@@ -3,44 +3,82 @@
  * threshold, one bit per value, noise, and two levels to decode a bit to. The identity gate sends
  * floats. It belongs to the weight file (mist.gate), so that training, evaluation and detection
  * agree. One `struct gate` per crossing tensor.
+ *
+ * Payloads (what crosses; the data of a feature's .npy), C planes of H rows:
+ *	bit	ceil(W/8) bytes a row, numpy.packbits order: bit 7 of byte 0 is column 0; pads are 0.
+ *		B = 1 iff value > threshold[c]. Decodes to level b' of [low[c], high[c]], where
+ *		b' = B, or with debias (B - q) / (1 - 2q), whose mean over the noise is the bit
+ *		before it.
+ *	u8	one byte a value: low[c] … high[c] in 255 equal steps, clamped.
+ *	f16/f32	IEEE 754, little-endian.
  */
 #ifndef MIST_MIST_GATE_H
 #define MIST_MIST_GATE_H
 
 #include "base/err.h"
 #include "base/pool.h"
+#include "mist/noise.h"
 #include "nn/tensor.h"
 
 enum encoding { ENCODING_BIT, ENCODING_U8, ENCODING_F16, ENCODING_F32 };
-enum mechanism { MECHANISM_NONE, MECHANISM_RR, MECHANISM_SUE };
+
+/* "bit", "u8", "f16", "f32", NULL: indexed by enum encoding. */
+extern const char *const encoding_names[];
 
 struct gate {
 	enum encoding encoding;
 	enum mechanism mechanism;
-	double epsilon;    /* requested; per bit */
+	double epsilon;    /* requested; per bit; 0 for none */
 	double q;          /* flip probability, effective; 0 for none */
 	int c;             /* channels */
 	float *threshold;  /* c; NULL: 0 everywhere */
 	float *low, *high; /* c levels that a 0 (1) decodes to; NULL: 0 and 1 */
-	bool debias;       /* b' = (b - q) / (1 - 2q) before the levels */
+	bool debias;
 };
 
-/* A cut's gates as the JSON of mist.gate, and back. */
+void gate_init(struct gate *g, enum encoding encoding, int c);
+void gate_copy(struct gate *to, const struct gate *from);
+void gate_release(struct gate *g);
+/* Mechanism, epsilon and q as `n` has them. */
+void gate_set_noise(struct gate *g, const struct noise *n);
+
+/*
+ * A cut's gates as the JSON of mist.gate, and back:
+ *	{"cut": 4, "gates": [{"encoding": "bit", "channels": 64, "mechanism": "rr", "epsilon": 1.0,
+ *	"q": 0.27, "debias": false, "threshold": [0.0, …], "low": […], "high": […]}]}
+ * Lists that are all default are left out.
+ */
 struct gates {
 	int cut, n;
 	struct gate *gate;
 };
 int gates_parse(const char *json, struct gates *out, struct err *err);
-char *gates_json(const struct gates *g);
+char *gates_json(const struct gates *g); /* the caller frees */
 void gates_release(struct gates *g);
 
-/* x (H, W, C view of one image) to bits (C, H, ceil(W/8)), numpy.packbits order. */
-size_t gate_packed_bytes(int c, int h, int w);
+/* Bytes of a payload of c x h x w values. */
+size_t gate_payload_bytes(enum encoding encoding, int c, int h, int w);
+size_t gate_packed_bytes(int c, int h, int w); /* of ENCODING_BIT */
+/* Values that carry information: c * h * w. What the noise flips, without the pads. */
+size_t gate_values(int c, int h, int w);
+
+/* x (H, W, C view of one image) to a payload and back to floats in a view (clears the pads). */
+void gate_encode(const struct gate *g, const struct view *x, int image, unsigned char *payload);
+void gate_decode(const struct gate *g, const unsigned char *payload, const struct view *x,
+		 int image);
 void gate_encode_bits(const struct gate *g, const struct view *x, int image, unsigned char *bits);
-/* And back to floats in a view (clears the pads). */
 void gate_decode_bits(const struct gate *g, const unsigned char *bits, const struct view *x,
 		      int image);
-/* Both at once in place: what the layers behind the cut see in evaluation (--gate clean). */
+/* Noise over packed bits of a c x h x w tensor; the pads stay 0. `stream`: see noise_flip. */
+void gate_flip(const struct noise *n, uint64_t stream, unsigned char *bits, int c, int h, int w);
+
+/*
+ * Encoding and decoding at once in place: what the layers behind the cut see.
+ * Clean (--gate clean): no noise, so nothing to de-bias.
+ * Noisy (--gate noisy): image i takes stream `stream + i`; scratch is gate_packed_bytes per image.
+ */
 void gate_apply(const struct gate *g, struct pool *pool, const struct view *x);
+void gate_apply_noisy(const struct gate *g, struct pool *pool, const struct view *x,
+		      const struct noise *n, uint64_t stream, unsigned char *scratch);
 
 #endif
