@@ -9,8 +9,9 @@
  *
  * accuracy (targetAccuracy is Sedna's name for it) is mAP at IoU 0.5 for detectors and top-1 for
  * classifiers, in 0..1; deltaLoss is |loss - previous loss| between two successive epochs or
- * rounds; time is seconds since the start. A comparison with a metric that is not known yet
- * (deltaLoss in the first epoch, accuracy without validation) is false.
+ *rounds; time is seconds since the start. A comparison with a metric that is not known yet
+ *(deltaLoss in the first epoch, accuracy without validation) is false, and so is its negation's
+ *operand: "not" turns that into true, as in any two-valued logic.
  */
 #ifndef MIST_FED_STOP_H
 #define MIST_FED_STOP_H

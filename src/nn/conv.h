@@ -4,11 +4,11 @@
  *
  *	y[n,oy,ox,co] = sum over ky,kx,ci of x[n, oy*s-p+ky, ox*s-p+kx, ci] * w[co,ci,ky,kx]
  *
- * Paths, chosen at run time by the processor or MIST_KERNEL=openblas|avx2|avx512 (read by the
- * programs, passed down in conv_path): OpenBLAS on im2col tiles that fit L2 (portable), or direct
- * NHWC kernels (AVX-512, AVX2+FMA, NEON), one source for all vector widths.
+ * Paths, chosen at run time by the processor or MIST_KERNEL=openblas|v128|avx2|avx512 (read by the
+ * programs, passed down in conv_path): OpenBLAS on im2col tiles that fit L2 (groups, comparisons),
+ * or direct NHWC kernels (AVX-512, AVX2+FMA, NEON), one source for all vector widths.
  * The work is cut by shape alone and every reduction has a fixed order: the same bytes on any
- * number of threads. No call allocates: scratch is planned (conv_scratch) and passed in.
+ *number of threads. No call allocates: scratch is planned (conv_scratch) and passed in.
  */
 #ifndef MIST_NN_CONV_H
 #define MIST_NN_CONV_H
@@ -17,7 +17,9 @@
 #include "base/pool.h"
 #include "nn/tensor.h"
 
-enum conv_path { CONV_AUTO, CONV_OPENBLAS, CONV_AVX2, CONV_AVX512, CONV_NEON };
+/* CONV_V128: the direct kernels on 16-byte vectors, whatever those are called on this processor
+ * (NEON, SSE2): the portable one of the direct paths. */
+enum conv_path { CONV_AUTO, CONV_OPENBLAS, CONV_V128, CONV_AVX2, CONV_AVX512 };
 
 struct conv_shape {
 	int cin, cout;   /* channels; groups divides both */
@@ -30,6 +32,9 @@ struct conv_shape {
 void conv_shape_out(struct conv_shape *s);
 /* 2 * multiply-adds for one image. */
 double conv_flops(const struct conv_shape *s);
+/* The least `pad` (tensor.h) that the views x (read forward and by backward-weights) and dy (read
+ * by backward-data) must have; wider is fine. y and dx, which are only written, may have any. */
+void conv_pads(const struct conv_shape *s, int *x, int *dy);
 
 /* CONV_AUTO resolved for this processor; a path the processor or build lacks is an error. */
 int conv_resolve(enum conv_path want, enum conv_path *out, struct err *err);
@@ -40,7 +45,8 @@ struct conv;
 /* Never NULL. `path` resolved. max_n: the largest batch it will see; train: backwards wanted. */
 struct conv *conv_new(const struct conv_shape *shape, enum conv_path path, int max_n, bool train);
 void conv_free(struct conv *c);
-/* Bytes of scratch that the calls below need in all (for `threads` workers). */
+/* Bytes of scratch, 64-byte aligned, that any of the calls below needs (for a pool of `threads`).
+ * Nothing stays in it between calls: convolutions share one, the largest. */
 size_t conv_scratch(const struct conv *c, int threads);
 
 /* Floats of the packed forward (and backward-data) weights, and the packing from OIHW. */
@@ -54,6 +60,7 @@ void conv_pack(const struct conv *c, struct pool *pool, const float *w_oihw, flo
  *	residual: then added (same n, h, w, c as y); NULL p: none.
  *	sums: 2*cout doubles; set to the sum and the sum of squares per channel of the raw result
  *	      over all n*oh*ow positions (for batch norm); NULL: none. Not together with the others.
+ * A NULL epilogue: none of these.
  */
 struct conv_epilogue {
 	const float *bias;

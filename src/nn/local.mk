@@ -1,8 +1,49 @@
 # Room: src/nn
-libmist_a_SOURCES += src/nn/optim.c src/nn/optim.h
+libmist_a_SOURCES += \
+	src/nn/bnact.c src/nn/bnact.h src/nn/bnact-sweep.h src/nn/bnact-sweep.inc.h \
+	src/nn/bnact-v128.c \
+	src/nn/conv.c src/nn/conv.h src/nn/conv-blas.c src/nn/conv-plan.h \
+	src/nn/linear.c src/nn/linear.h \
+	src/nn/maxpool.c src/nn/maxpool.h \
+	src/nn/optim.c src/nn/optim.h \
+	src/nn/simd.inc.h \
+	src/nn/tensor.c src/nn/tensor.h \
+	src/nn/upsample.c src/nn/upsample.h
+
+# The kernels: one source per family, compiled once per instruction set.
+if HAVE_X86
+AM_CPPFLAGS += -DHAVE_X86_KERNELS
+noinst_LIBRARIES += libmist_avx2.a libmist_avx512.a
+kernel_libs += libmist_avx2.a libmist_avx512.a
+libmist_avx2_a_SOURCES = src/nn/bnact-avx2.c
+libmist_avx2_a_CFLAGS = $(AM_CFLAGS) $(AVX2_CFLAGS)
+libmist_avx512_a_SOURCES = src/nn/bnact-avx512.c
+libmist_avx512_a_CFLAGS = $(AM_CFLAGS) $(AVX512_CFLAGS)
+endif
+
 if HAVE_CMOCKA
 check_PROGRAMS += tests/unit/t-optim
 tests_unit_t_optim_SOURCES = tests/unit/t-optim.c
 tests_unit_t_optim_CFLAGS = $(AM_CFLAGS) $(unit_cflags)
 tests_unit_t_optim_LDADD = $(LDADD) $(CMOCKA_LIBS)
+check_PROGRAMS += tests/unit/t-tensor tests/unit/t-conv tests/unit/t-bnact
+check_PROGRAMS += tests/unit/t-maxpool tests/unit/t-upsample tests/unit/t-linear
+tests_unit_t_tensor_SOURCES = tests/unit/t-tensor.c tests/unit/nn-views.h
+tests_unit_t_tensor_CFLAGS = $(AM_CFLAGS) $(unit_cflags)
+tests_unit_t_tensor_LDADD = $(LDADD) $(CMOCKA_LIBS)
+tests_unit_t_conv_SOURCES = tests/unit/t-conv.c tests/unit/nn-views.h tests/unit/conv-cases.h
+tests_unit_t_conv_CFLAGS = $(AM_CFLAGS) $(unit_cflags)
+tests_unit_t_conv_LDADD = $(LDADD) $(CMOCKA_LIBS)
+tests_unit_t_bnact_SOURCES = tests/unit/t-bnact.c tests/unit/nn-views.h
+tests_unit_t_bnact_CFLAGS = $(AM_CFLAGS) $(unit_cflags)
+tests_unit_t_bnact_LDADD = $(LDADD) $(CMOCKA_LIBS)
+tests_unit_t_maxpool_SOURCES = tests/unit/t-maxpool.c tests/unit/nn-views.h
+tests_unit_t_maxpool_CFLAGS = $(AM_CFLAGS) $(unit_cflags)
+tests_unit_t_maxpool_LDADD = $(LDADD) $(CMOCKA_LIBS)
+tests_unit_t_upsample_SOURCES = tests/unit/t-upsample.c tests/unit/nn-views.h
+tests_unit_t_upsample_CFLAGS = $(AM_CFLAGS) $(unit_cflags)
+tests_unit_t_upsample_LDADD = $(LDADD) $(CMOCKA_LIBS)
+tests_unit_t_linear_SOURCES = tests/unit/t-linear.c tests/unit/nn-views.h
+tests_unit_t_linear_CFLAGS = $(AM_CFLAGS) $(unit_cflags)
+tests_unit_t_linear_LDADD = $(LDADD) $(CMOCKA_LIBS)
 endif

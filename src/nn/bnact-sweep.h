@@ -1,0 +1,30 @@
+/*
+ * bnact-sweep.h - inside bnact only: one row of a sweep, and the tables of row functions, one per
+ * instruction set.
+ */
+#ifndef MIST_NN_BNACT_SWEEP_H
+#define MIST_NN_BNACT_SWEEP_H
+
+#include "nn/bnact.h"
+
+struct bnact_row {
+	int w, c;
+	const float *scale, *shift, *mean, *rstd;
+	const float *z, *residual, *dy; /* residual: NULL when there is none */
+	float *y;                       /* forward: y; backward: dz */
+	size_t z_ld, residual_ld, dy_ld, y_ld;
+	double *sums;                    /* du and du*xhat, c each */
+	const float *mean_du, *mean_dot; /* over the batch; NULL: constant statistics */
+};
+
+struct bnact_kernels {
+	void (*forward)(const struct bnact_row *r, enum act act);
+	void (*sums)(const struct bnact_row *r, enum act act);
+	void (*apply)(const struct bnact_row *r, enum act act);
+};
+extern const struct bnact_kernels bnact_kernels_v128;
+#ifdef HAVE_X86_KERNELS
+extern const struct bnact_kernels bnact_kernels_avx2, bnact_kernels_avx512;
+#endif
+
+#endif

@@ -1,0 +1,188 @@
+/*
+ * bnact-sweep.inc.h - the sweeps of bnact.c over one row, compiled once per instruction set: the
+ * includer defines SIMD_BYTES and BNACT_KERNELS, the name of the table that comes out.
+ * A channel is a lane from end to end, so the vector width does not change the order of any sum.
+ */
+#include "nn/bnact-sweep.h"
+#include "nn/simd.inc.h"
+
+#define LEAKY_SLOPE 0.1f /* Darknet's, and YOLOv5's where it asks for LeakyReLU */
+
+SIMD_INLINE vf act_value(vf u, enum act act)
+{
+	switch (act) {
+	case ACT_SILU:
+		return u * v_sigmoid(u);
+	case ACT_RELU:
+		return v_max(u, v_set(0));
+	case ACT_LEAKY:
+		return v_select((vi)(u > 0), u, u * LEAKY_SLOPE);
+	case ACT_HARDSWISH:
+		return u * v_min(v_max(u + 3.0f, v_set(0)), v_set(6.0f)) * (1.0f / 6);
+	case ACT_NONE:
+		break;
+	}
+	return u;
+}
+
+/* d act / d u, PyTorch's at the kinks. */
+SIMD_INLINE vf act_slope(vf u, enum act act)
+{
+	const vf one = v_set(1), zero = v_set(0);
+	vf s;
+
+	switch (act) {
+	case ACT_SILU:
+		s = v_sigmoid(u);
+		return s * (1.0f + u * (1.0f - s));
+	case ACT_RELU:
+		return v_select((vi)(u > 0), one, zero);
+	case ACT_LEAKY:
+		return v_select((vi)(u > 0), one, v_set(LEAKY_SLOPE));
+	case ACT_HARDSWISH:
+		s = v_select((vi)(u < -3.0f), zero, u * (1.0f / 3) + 0.5f);
+		return v_select((vi)(u > 3.0f), one, s);
+	case ACT_NONE:
+		break;
+	}
+	return one;
+}
+
+SIMD_INLINE void forward_act(const struct bnact_row *r, enum act act)
+{
+	int x, c;
+
+	for (x = 0; x < r->w; x++) {
+		const float *z = r->z + (size_t)x * r->z_ld;
+		const float *res = r->residual ? r->residual + (size_t)x * r->residual_ld : NULL;
+		float *y = r->y + (size_t)x * r->y_ld;
+
+		for (c = 0; c + LANES <= r->c; c += LANES) {
+			vf u = v_load(z + c) * v_load(r->scale + c) + v_load(r->shift + c);
+
+			u = act_value(u, act);
+			v_store(y + c, res ? u + v_load(res + c) : u);
+		}
+		if (c < r->c) {
+			const int n = r->c - c;
+			vf u = v_load_part(z + c, n) * v_load_part(r->scale + c, n) +
+			       v_load_part(r->shift + c, n);
+
+			u = act_value(u, act);
+			v_store_part(y + c, res ? u + v_load_part(res + c, n) : u, n);
+		}
+	}
+}
+
+/* sum += du, dot += du * xhat over the row, `vecs` vectors of channels from c on. */
+SIMD_INLINE void sums_block(const struct bnact_row *r, enum act act, int c, int vecs, int part)
+{
+	vf scale[4], shift[4], mean[4], rstd[4], sum[4] = {{0}}, dot[4] = {{0}};
+	int x, v, i;
+
+	for (v = 0; v < vecs; v++) {
+		const int at = c + v * LANES, n = part ? part : LANES;
+
+		scale[v] = v_load_n(r->scale + at, n);
+		shift[v] = v_load_n(r->shift + at, n);
+		mean[v] = v_load_n(r->mean + at, n);
+		rstd[v] = v_load_n(r->rstd + at, n);
+	}
+	for (x = 0; x < r->w; x++) {
+		const float *pz = r->z + (size_t)x * r->z_ld + c;
+		const float *pdy = r->dy + (size_t)x * r->dy_ld + c;
+
+		for (v = 0; v < vecs; v++) {
+			const int n = part ? part : LANES;
+			vf z = v_load_n(pz + v * LANES, n), du = v_load_n(pdy + v * LANES, n);
+
+			du = du * act_slope(z * scale[v] + shift[v], act);
+			sum[v] += du;
+			dot[v] += du * ((z - mean[v]) * rstd[v]);
+		}
+	}
+	for (v = 0; v < vecs; v++)
+		for (i = 0; i < (part ? part : LANES); i++) {
+			r->sums[c + v * LANES + i] += sum[v][i];
+			r->sums[r->c + c + v * LANES + i] += dot[v][i];
+		}
+}
+
+SIMD_INLINE void sums_act(const struct bnact_row *r, enum act act)
+{
+	int c = 0;
+
+	for (; c + 4 * LANES <= r->c; c += 4 * LANES)
+		sums_block(r, act, c, 4, 0);
+	if (c + 2 * LANES <= r->c) {
+		sums_block(r, act, c, 2, 0);
+		c += 2 * LANES;
+	}
+	if (c + LANES <= r->c) {
+		sums_block(r, act, c, 1, 0);
+		c += LANES;
+	}
+	if (c < r->c)
+		sums_block(r, act, c, 1, r->c - c);
+}
+
+/* dz = scale * (du - mean_du - xhat * mean_dot), n lanes at channel c of one pixel. */
+SIMD_INLINE void apply_vec(const struct bnact_row *r, enum act act, const float *pz,
+			   const float *pdy, float *pdz, int c, int n)
+{
+	const vf scale = v_load_n(r->scale + c, n);
+	const vf z = v_load_n(pz + c, n);
+	vf du = v_load_n(pdy + c, n) * act_slope(z * scale + v_load_n(r->shift + c, n), act);
+
+	if (r->mean_du) {
+		const vf xhat = (z - v_load_n(r->mean + c, n)) * v_load_n(r->rstd + c, n);
+
+		du = du - v_load_n(r->mean_du + c, n) - xhat * v_load_n(r->mean_dot + c, n);
+	}
+	v_store_n(pdz + c, scale * du, n);
+}
+
+SIMD_INLINE void apply_act(const struct bnact_row *r, enum act act)
+{
+	int x, c;
+
+	for (x = 0; x < r->w; x++) {
+		const float *z = r->z + (size_t)x * r->z_ld;
+		const float *dy = r->dy + (size_t)x * r->dy_ld;
+		float *dz = r->y + (size_t)x * r->y_ld;
+
+		for (c = 0; c + LANES <= r->c; c += LANES)
+			apply_vec(r, act, z, dy, dz, c, LANES);
+		if (c < r->c)
+			apply_vec(r, act, z, dy, dz, c, r->c - c);
+	}
+}
+
+/* One copy of the loops per activation, chosen once a row. */
+#define PER_ACT(name, loop)                                                                        \
+	static void name(const struct bnact_row *r, enum act act)                                  \
+	{                                                                                          \
+		switch (act) {                                                                     \
+		case ACT_NONE:                                                                     \
+			loop(r, ACT_NONE);                                                         \
+			break;                                                                     \
+		case ACT_SILU:                                                                     \
+			loop(r, ACT_SILU);                                                         \
+			break;                                                                     \
+		case ACT_RELU:                                                                     \
+			loop(r, ACT_RELU);                                                         \
+			break;                                                                     \
+		case ACT_LEAKY:                                                                    \
+			loop(r, ACT_LEAKY);                                                        \
+			break;                                                                     \
+		case ACT_HARDSWISH:                                                                \
+			loop(r, ACT_HARDSWISH);                                                    \
+			break;                                                                     \
+		}                                                                                  \
+	}
+
+PER_ACT(forward_row, forward_act)
+PER_ACT(sums_row, sums_act)
+PER_ACT(apply_row, apply_act)
+
+const struct bnact_kernels BNACT_KERNELS = {forward_row, sums_row, apply_row};

@@ -1,0 +1,39 @@
+/*
+ * conv-plan.h - inside the convolution only: the plan and what each path provides.
+ */
+#ifndef MIST_NN_CONV_PLAN_H
+#define MIST_NN_CONV_PLAN_H
+
+#include "nn/conv.h"
+
+struct direct;
+
+struct conv {
+	struct conv_shape s;
+	enum conv_path path; /* as resolved, but OpenBLAS where the direct kernels do not reach */
+	int max_n;
+	bool train;
+	struct direct *direct; /* NULL on the OpenBLAS path */
+};
+
+/* conv-blas.c */
+size_t conv_blas_scratch(const struct conv *c, int threads);
+size_t conv_blas_packed_floats(const struct conv *c);
+void conv_blas_pack(const struct conv *c, struct pool *pool, const float *w, float *packed);
+void conv_blas_forward(const struct conv *c, struct pool *pool, const float *packed,
+		       const struct view *x, const struct view *y, const struct conv_epilogue *epi,
+		       void *scratch);
+void conv_blas_backward_data(const struct conv *c, struct pool *pool, const float *packed,
+			     const struct view *dy, const struct view *dx, bool add, void *scratch);
+void conv_blas_backward_weights(const struct conv *c, struct pool *pool, const struct view *x,
+				const struct view *dy, float *dw, void *scratch);
+
+/* out[k] = the sum over `parts` of part[p*len + k], in a fixed order. */
+void conv_sum_parts(struct pool *pool, const double *part, size_t parts, size_t len, double *out);
+
+static inline size_t round_up(size_t n, size_t to)
+{
+	return (n + to - 1) / to * to;
+}
+
+#endif

@@ -1,0 +1,179 @@
+#include "nn/conv.h"
+
+#include "base/mem.h"
+#include "nn/conv-plan.h"
+
+#include <cblas.h>
+#include <string.h>
+
+void conv_shape_out(struct conv_shape *s)
+{
+	s->oh = (s->h + 2 * s->pad - s->kh) / s->stride + 1;
+	s->ow = (s->w + 2 * s->pad - s->kw) / s->stride + 1;
+}
+
+double conv_flops(const struct conv_shape *s)
+{
+	return 2.0 * s->oh * s->ow * s->cout * s->kh * s->kw * (s->cin / s->groups);
+}
+
+void conv_pads(const struct conv_shape *s, int *x, int *dy)
+{
+	/* dx at column ix takes dy at (ix + pad - kx) / stride */
+	const int right = (s->w - 1 + s->pad) / s->stride - (s->ow - 1);
+	const int left = (s->kw - 1 - s->pad + s->stride - 1) / s->stride;
+
+	*x = s->pad;
+	*dy = right > left ? right : left;
+	if (*dy < 0)
+		*dy = 0;
+}
+
+static const struct {
+	const char *name;
+	enum conv_path path;
+} paths[] = {
+	{"auto", CONV_AUTO}, {"openblas", CONV_OPENBLAS}, {"v128", CONV_V128},
+	{"avx2", CONV_AVX2}, {"avx512", CONV_AVX512},
+};
+
+int conv_path_parse(const char *name, enum conv_path *out, struct err *err)
+{
+	size_t i;
+
+	for (i = 0; i < ARRAY_LEN(paths); i++)
+		if (strcmp(name, paths[i].name) == 0) {
+			*out = paths[i].path;
+			return 0;
+		}
+	return err_set(err, STATUS_USAGE,
+		       "unknown kernel '%s': it is auto, openblas, v128, avx2 or avx512", name);
+}
+
+const char *conv_path_name(enum conv_path path)
+{
+	size_t i;
+
+	for (i = 0; i < ARRAY_LEN(paths); i++)
+		if (paths[i].path == path)
+			return paths[i].name;
+	return "?";
+}
+
+int conv_resolve(enum conv_path want, enum conv_path *out, struct err *err)
+{
+	if (want == CONV_AUTO)
+		want = CONV_OPENBLAS;
+	if (want != CONV_OPENBLAS)
+		return err_set(err, STATUS_USAGE, "kernel '%s' is not in this build",
+			       conv_path_name(want));
+	*out = want;
+	return 0;
+}
+
+struct conv *conv_new(const struct conv_shape *shape, enum conv_path path, int max_n, bool train)
+{
+	struct conv *c = xcalloc(1, sizeof(*c));
+	struct conv_shape check = *shape;
+
+	conv_shape_out(&check);
+	BUG_IF(shape->oh != check.oh || shape->ow != check.ow || check.oh < 1 || check.ow < 1);
+	BUG_IF(shape->cin % shape->groups || shape->cout % shape->groups);
+	BUG_IF(path == CONV_AUTO || max_n < 1);
+	/* we bring the threads */
+	openblas_set_num_threads(1);
+	c->s = *shape;
+	c->path = path;
+	c->max_n = max_n;
+	c->train = train;
+	return c;
+}
+
+void conv_free(struct conv *c)
+{
+	free(c);
+}
+
+size_t conv_scratch(const struct conv *c, int threads)
+{
+	return conv_blas_scratch(c, threads);
+}
+
+size_t conv_packed_floats(const struct conv *c)
+{
+	return conv_blas_packed_floats(c);
+}
+
+void conv_pack(const struct conv *c, struct pool *pool, const float *w_oihw, float *packed)
+{
+	conv_blas_pack(c, pool, w_oihw, packed);
+}
+
+static void check_views(const struct conv *c, const struct view *x, const struct view *y)
+{
+	const struct conv_shape *s = &c->s;
+
+	BUG_IF(x->n != y->n || x->n > c->max_n);
+	BUG_IF(x->h != s->h || x->w != s->w || x->c != s->cin || x->ld < x->c);
+	BUG_IF(y->h != s->oh || y->w != s->ow || y->c != s->cout || y->ld < y->c);
+}
+
+void conv_forward(const struct conv *c, struct pool *pool, const float *packed,
+		  const struct view *x, const struct view *y, const struct conv_epilogue *epi,
+		  void *scratch)
+{
+	check_views(c, x, y);
+	BUG_IF(x->pad < c->s.pad);
+	BUG_IF(epi && epi->sums && (epi->bias || epi->silu || epi->residual.p));
+	BUG_IF(epi && epi->residual.p && !view_same_shape(&epi->residual, y));
+	conv_blas_forward(c, pool, packed, x, y, epi, scratch);
+}
+
+void conv_backward_data(const struct conv *c, struct pool *pool, const float *packed,
+			const struct view *dy, const struct view *dx, bool add, void *scratch)
+{
+	int x_pad, dy_pad;
+
+	check_views(c, dx, dy);
+	conv_pads(&c->s, &x_pad, &dy_pad);
+	BUG_IF(dy->pad < dy_pad || !c->train);
+	conv_blas_backward_data(c, pool, packed, dy, dx, add, scratch);
+}
+
+void conv_backward_weights(const struct conv *c, struct pool *pool, const struct view *x,
+			   const struct view *dy, float *dw_oihw, void *scratch)
+{
+	check_views(c, x, dy);
+	BUG_IF(x->pad < c->s.pad || !c->train);
+	conv_blas_backward_weights(c, pool, x, dy, dw_oihw, scratch);
+}
+
+#define SUM_BLOCK 64
+
+struct sum_job {
+	const double *part;
+	size_t parts, len;
+	double *out;
+};
+
+static void sum_block(void *ctx, int job, int worker)
+{
+	const struct sum_job *j = ctx;
+	const size_t k0 = (size_t)job * SUM_BLOCK;
+	const size_t k1 = k0 + SUM_BLOCK < j->len ? k0 + SUM_BLOCK : j->len;
+	size_t p, k;
+
+	(void)worker;
+	for (k = k0; k < k1; k++)
+		j->out[k] = 0;
+	for (p = 0; p < j->parts; p++)
+		for (k = k0; k < k1; k++)
+			j->out[k] += j->part[p * j->len + k];
+}
+
+void conv_sum_parts(struct pool *pool, const double *part, size_t parts, size_t len, double *out)
+{
+	struct sum_job j = {part, parts, len, out};
+
+	pool_run(pool, (int)((len + SUM_BLOCK - 1) / SUM_BLOCK), sum_block, &j);
+}

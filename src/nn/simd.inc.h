@@ -1,0 +1,143 @@
+/*
+ * simd.inc.h - vectors of SIMD_BYTES bytes (16, 32 or 64) on the compiler's vector extensions, for
+ * the sources that are compiled once per instruction set. Only loads and stores of part of a vector
+ * need intrinsics. No include guard is needed beyond one: a source sees one width.
+ */
+#ifndef MIST_NN_SIMD_INC_H
+#define MIST_NN_SIMD_INC_H
+
+#include <stdint.h>
+#include <string.h>
+#if defined(__AVX2__)
+#include <immintrin.h>
+#endif
+
+#define LANES       (SIMD_BYTES / 4)
+#define SIMD_INLINE static inline __attribute__((always_inline, unused))
+
+typedef float vf __attribute__((vector_size(SIMD_BYTES)));
+typedef int32_t vi __attribute__((vector_size(SIMD_BYTES)));
+typedef uint32_t vu __attribute__((vector_size(SIMD_BYTES)));
+/* as they lie in memory: any multiple of 4 bytes, aliasing floats */
+typedef float vf_mem __attribute__((vector_size(SIMD_BYTES), aligned(4), may_alias));
+
+SIMD_INLINE vf v_load(const float *p)
+{
+	return *(const vf_mem *)p;
+}
+
+SIMD_INLINE void v_store(float *p, vf v)
+{
+	*(vf_mem *)p = v;
+}
+
+SIMD_INLINE vf v_set(float x)
+{
+	return (vf){0} + x;
+}
+
+/* The first n lanes (0 < n < LANES); the rest read as zeros, and are left as they are in memory. */
+#if SIMD_BYTES == 64
+SIMD_INLINE vf v_load_part(const float *p, int n)
+{
+	return (vf)_mm512_maskz_loadu_ps((__mmask16)((1u << n) - 1), p);
+}
+
+SIMD_INLINE void v_store_part(float *p, vf v, int n)
+{
+	_mm512_mask_storeu_ps(p, (__mmask16)((1u << n) - 1), (__m512)v);
+}
+#elif SIMD_BYTES == 32
+SIMD_INLINE __m256i v_part_mask(int n)
+{
+	return _mm256_cmpgt_epi32(_mm256_set1_epi32(n), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+}
+
+SIMD_INLINE vf v_load_part(const float *p, int n)
+{
+	return (vf)_mm256_maskload_ps(p, v_part_mask(n));
+}
+
+SIMD_INLINE void v_store_part(float *p, vf v, int n)
+{
+	_mm256_maskstore_ps(p, v_part_mask(n), (__m256)v);
+}
+#else
+SIMD_INLINE vf v_load_part(const float *p, int n)
+{
+	vf v = {0};
+	int i;
+
+	for (i = 0; i < n; i++)
+		v[i] = p[i];
+	return v;
+}
+
+SIMD_INLINE void v_store_part(float *p, vf v, int n)
+{
+	int i;
+
+	for (i = 0; i < n; i++)
+		p[i] = v[i];
+}
+#endif
+
+SIMD_INLINE vf v_load_n(const float *p, int n)
+{
+	return n >= LANES ? v_load(p) : v_load_part(p, n);
+}
+
+SIMD_INLINE void v_store_n(float *p, vf v, int n)
+{
+	if (n >= LANES)
+		v_store(p, v);
+	else
+		v_store_part(p, v, n);
+}
+
+SIMD_INLINE vf v_select(vi mask, vf yes, vf no)
+{
+	return (vf)((mask & (vi)yes) | (~mask & (vi)no));
+}
+
+/* NaN stays NaN in x. */
+SIMD_INLINE vf v_min(vf x, vf bound)
+{
+	return v_select((vi)(x > bound), bound, x);
+}
+
+SIMD_INLINE vf v_max(vf x, vf bound)
+{
+	return v_select((vi)(x < bound), bound, x);
+}
+
+/*
+ * exp(x) to about 1e-7, for |x| held within 87: x = n ln 2 + r, a polynomial in r (Cephes, expf.c,
+ * Moshier), times 2^n by adding to the exponent. ln 2 is in two parts so that n times the first is
+ * exact; 1.5 * 2^23 rounds to an integer that then stands in the low bits.
+ */
+SIMD_INLINE vf v_exp(vf x)
+{
+	const vf magic = v_set(12582912.0f);
+	vf t, n, r, p;
+
+	x = v_max(v_min(x, v_set(87.0f)), v_set(-87.0f));
+	t = x * 1.44269504088896341f + magic;
+	n = t - magic;
+	r = x - n * 0.693359375f;
+	r = r + n * 2.12194440e-4f;
+	p = r * 1.9875691500e-4f + 1.3981999507e-3f;
+	p = p * r + 8.3334519073e-3f;
+	p = p * r + 4.1665795894e-2f;
+	p = p * r + 1.6666665459e-1f;
+	p = p * r + 5.0000001201e-1f;
+	p = p * (r * r) + r + 1.0f;
+	return (vf)((vu)p + ((vu)t << 23));
+}
+
+SIMD_INLINE vf v_sigmoid(vf u)
+{
+	return 1.0f / (1.0f + v_exp(-u));
+}
+
+#endif

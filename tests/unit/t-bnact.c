@@ -1,0 +1,316 @@
+/*
+ * bnact against its formula in double precision, and its gradients against central differences of
+ * that formula; every activation, odd channel counts, in place, the same bytes on any threads.
+ */
+#include "nn-views.h"
+#include "nn/bnact.h"
+
+#define MAX_C 70
+
+struct case_row {
+	int n, h, w, c;
+	enum act act;
+	bool eval, residual, in_place;
+};
+
+static const struct case_row cases[] = {
+	{2, 5, 7, 16, ACT_SILU, false, true, false},
+	{1, 3, 4, 1, ACT_SILU, false, false, true},
+	{2, 9, 2, 67, ACT_SILU, true, true, false},
+	{1, 4, 4, 31, ACT_NONE, false, false, false},
+	{2, 4, 4, 48, ACT_NONE, true, true, true},
+	{1, 5, 5, 33, ACT_RELU, false, true, false},
+	{1, 5, 3, 7, ACT_LEAKY, false, false, false},
+	{2, 3, 3, 20, ACT_HARDSWISH, false, true, true},
+	{1, 2, 3, 5, ACT_HARDSWISH, true, false, false},
+};
+
+static double act_ref(double u, enum act act)
+{
+	switch (act) {
+	case ACT_SILU:
+		return u / (1 + exp(-u));
+	case ACT_RELU:
+		return u > 0 ? u : 0;
+	case ACT_LEAKY:
+		return u > 0 ? u : 0.1 * u;
+	case ACT_HARDSWISH:
+		return u * fmin(fmax(u + 3, 0), 6) / 6;
+	case ACT_NONE:
+		break;
+	}
+	return u;
+}
+
+struct fixture {
+	const struct case_row *k;
+	size_t pixels;
+	double *z, *dy; /* NHWC */
+	float gamma[MAX_C], beta[MAX_C], running_mean[MAX_C], running_var[MAX_C];
+	float mean[MAX_C], rstd[MAX_C], scale[MAX_C], shift[MAX_C];
+	struct bn bn;
+};
+
+/* The formula; optionally with one z, gamma or beta moved. Only what channel c needs. */
+static double forward_ref(const struct fixture *f, size_t p, int c, double gamma, double beta)
+{
+	double mean = 0, var = 0, u;
+	size_t i;
+
+	for (i = 0; i < f->pixels; i++)
+		mean += f->z[i * f->k->c + c] / f->pixels;
+	for (i = 0; i < f->pixels; i++)
+		var += pow(f->z[i * f->k->c + c] - mean, 2) / f->pixels;
+	if (f->k->eval) {
+		mean = f->running_mean[c];
+		var = f->running_var[c];
+	}
+	u = gamma * (f->z[p * f->k->c + c] - mean) / sqrt(var + 1e-3) + beta;
+	return act_ref(u, f->k->act);
+}
+
+/* sum of dy * y over channel c: what the gradients are gradients of. */
+static double objective(const struct fixture *f, int c, double gamma, double beta)
+{
+	double sum = 0;
+	size_t p;
+
+	for (p = 0; p < f->pixels; p++)
+		sum += f->dy[p * f->k->c + c] * forward_ref(f, p, c, gamma, beta);
+	return sum;
+}
+
+static void fixture_make(struct fixture *f, const struct case_row *k, struct rng *rng)
+{
+	int c;
+
+	*f = (struct fixture){.k = k, .pixels = (size_t)k->n * k->h * k->w};
+	f->z = xcalloc(f->pixels * k->c, sizeof(double));
+	f->dy = xcalloc(f->pixels * k->c, sizeof(double));
+	for (c = 0; c < k->c; c++) {
+		f->gamma[c] = (float)rng_range(rng, 0.5, 2);
+		f->beta[c] = (float)rng_normal(rng);
+		f->running_mean[c] = (float)rng_normal(rng);
+		f->running_var[c] = (float)rng_range(rng, 0.5, 2);
+	}
+	f->bn = (struct bn){k->c,           1e-3f,   0.03f,   f->gamma, f->beta, f->running_mean,
+			    f->running_var, f->mean, f->rstd, f->scale, f->shift};
+}
+
+static void take(double *to, const struct view *v)
+{
+	int n, y, x, c;
+
+	for (n = 0; n < v->n; n++)
+		for (y = 0; y < v->h; y++)
+			for (x = 0; x < v->w; x++)
+				for (c = 0; c < v->c; c++)
+					*to++ = view_at(v, n, y, x)[c];
+}
+
+static void prepare(struct fixture *f)
+{
+	double sums[2 * MAX_C] = {0};
+	const int c = f->k->c;
+	size_t i;
+
+	if (f->k->eval) {
+		bn_prepare_eval(&f->bn);
+		return;
+	}
+	for (i = 0; i < f->pixels * c; i++) {
+		sums[i % c] += f->z[i];
+		sums[c + i % c] += f->z[i] * f->z[i];
+	}
+	bn_prepare_train(&f->bn, sums, (double)f->pixels);
+}
+
+static void check_gradients(struct fixture *f, const struct view *dz, const float *dgamma,
+			    const float *dbeta)
+{
+	const double h = 1e-5;
+	const int channels = f->k->c;
+	size_t p;
+	int c;
+
+	for (c = 0; c < channels; c += 3) {
+		const double g = f->gamma[c], b = f->beta[c], norm = sqrt((double)f->pixels);
+		double d = objective(f, c, g + h, b) - objective(f, c, g - h, b);
+
+		assert_true(close_to(dgamma[c], 1 + d / (2 * h), norm, 1e-5));
+		d = objective(f, c, g, b + h) - objective(f, c, g, b - h);
+		assert_true(close_to(dbeta[c], 1 + d / (2 * h), norm, 1e-5));
+		for (p = 0; p < f->pixels; p += 2) {
+			double *z = &f->z[p * channels + c], keep = *z;
+			const int x = (int)(p % dz->w), y = (int)(p / dz->w % dz->h);
+
+			*z = keep + h;
+			d = objective(f, c, g, b);
+			*z = keep - h;
+			d -= objective(f, c, g, b);
+			*z = keep;
+			assert_true(close_to(view_at(dz, (int)(p / dz->w / dz->h), y, x)[c],
+					     d / (2 * h), 2, 1e-5));
+		}
+	}
+}
+
+static void check_values(struct fixture *f, const struct view *y, const struct view *res)
+{
+	size_t p;
+	int c;
+
+	for (p = 0; p < f->pixels; p++)
+		for (c = 0; c < f->k->c; c++) {
+			const int n = (int)(p / y->w / y->h), row = (int)(p / y->w % y->h);
+			const int x = (int)(p % y->w);
+			double want = forward_ref(f, p, c, f->gamma[c], f->beta[c]);
+
+			if (f->k->residual)
+				want += view_at(res, n, row, x)[c];
+			assert_true(close_to(view_at(y, n, row, x)[c], want, fabs(want), 2e-6));
+		}
+}
+
+static void one_case(const struct case_row *k, int threads, float *out, size_t *floats)
+{
+	struct pool *pool = pool_new(threads);
+	struct test_view z = test_view_new(k->n, k->h, k->w, k->c, 1, 0, 1), y;
+	struct test_view dy = test_view_new(k->n, k->h, k->w, k->c, 0, 2, 0);
+	struct test_view dz = test_view_new(k->n, k->h, k->w, k->c, 3, 0, 2);
+	struct test_view res = test_view_new(k->n, k->h, k->w, k->c, 0, 0, 0);
+	struct test_view copy = test_view_new(k->n, k->h, k->w, k->c, 0, 0, 0);
+	void *scratch = xaligned(bnact_scratch(k->n, k->h, k->c));
+	float dgamma[MAX_C], dbeta[MAX_C];
+	struct fixture f;
+	struct rng rng;
+	int c;
+
+	rng_init(&rng, 4, "bnact", (uint64_t)(k - cases));
+	fixture_make(&f, k, &rng);
+	test_view_fill(&z, &rng);
+	test_view_fill(&dy, &rng);
+	test_view_fill(&res, &rng);
+	take(f.z, &z.v);
+	take(f.dy, &dy.v);
+	prepare(&f);
+	view_copy(NULL, &z.v, &copy.v);
+	y = k->in_place ? z : test_view_new(k->n, k->h, k->w, k->c, 2, 1, 2);
+	bnact_forward(pool, &f.bn, k->act, &z.v, k->residual ? &res.v : NULL, &y.v);
+	check_values(&f, &y.v, &res.v);
+	test_view_check(&y);
+	for (c = 0; c < k->c; c++)
+		dgamma[c] = dbeta[c] = 1;
+	memset(scratch, 0xff, bnact_scratch(k->n, k->h, k->c));
+	bnact_backward(pool, &f.bn, k->act, k->eval, &copy.v, &dy.v, k->in_place ? &dy.v : &dz.v,
+		       dgamma, dbeta, scratch);
+	test_view_check(k->in_place ? &dy : &dz);
+	if (threads == 1)
+		check_gradients(&f, k->in_place ? &dy.v : &dz.v, dgamma, dbeta);
+	*floats = f.pixels * k->c;
+	view_to_nchw(k->in_place ? &dy.v : &dz.v, out);
+	memcpy(out + *floats, dgamma, sizeof(float) * k->c);
+	memcpy(out + *floats + k->c, dbeta, sizeof(float) * k->c);
+	*floats += 2 * (size_t)k->c;
+	if (!k->in_place)
+		test_view_free(&y);
+	test_view_free(&z);
+	test_view_free(&dy);
+	test_view_free(&dz);
+	test_view_free(&res);
+	test_view_free(&copy);
+	free(f.z);
+	free(f.dy);
+	free(scratch);
+	pool_free(pool);
+}
+
+static void values_and_gradients_agree_with_the_formula_on_any_number_of_threads(void **state)
+{
+	static float first[10000], again[10000];
+	size_t i, floats;
+
+	(void)state;
+	for (i = 0; i < ARRAY_LEN(cases); i++) {
+		one_case(&cases[i], 1, first, &floats);
+		assert_true(floats < ARRAY_LEN(first));
+		one_case(&cases[i], 3, again, &floats);
+		assert_memory_equal(first, again, floats * sizeof(float));
+	}
+}
+
+static void running_statistics_follow_with_momentum_and_unbiased_variance(void **state)
+{
+	float one[1] = {1}, zero[1] = {0}, rm[1] = {1}, rv[1] = {2}, m[1], r[1], sc[1], sh[1];
+	struct bn bn = {1, 1e-3f, 0.1f, one, zero, rm, rv, m, r, sc, sh};
+	const double sums[2] = {1 + 2 + 6, 1 + 4 + 36}; /* mean 3, squares 14 from it */
+
+	(void)state;
+	bn_prepare_train(&bn, sums, 3);
+	assert_true(fabs(m[0] - 3) < 1e-6);
+	assert_true(fabs(r[0] - 1 / sqrt(14.0 / 3 + 1e-3)) < 1e-6);
+	assert_true(fabs(rm[0] - (0.9 * 1 + 0.1 * 3)) < 1e-6);
+	assert_true(fabs(rv[0] - (0.9 * 2 + 0.1 * 7)) < 1e-6);
+}
+
+static void folding_gives_what_the_batch_norm_gave(void **state)
+{
+	const float gamma[2] = {1.5f, -1}, beta[2] = {0.25f, 2}, w[4] = {1, 2, 3, 4},
+		    b[2] = {0.5f, 0};
+	float rm[2] = {0.1f, -2}, rv[2] = {2, 0.5f}, m[2], r[2], sc[2], sh[2], wf[4], bf[2];
+	struct bn bn = {2, 1e-3f, 0.03f, gamma, beta, rm, rv, m, r, sc, sh};
+	int c;
+
+	(void)state;
+	bn_prepare_eval(&bn);
+	bn_fold(&bn, w, 2, b, wf, bf);
+	for (c = 0; c < 2; c++) {
+		const double z = w[2 * c] * 3.0 + w[2 * c + 1] * -1.0 + b[c];
+		const double folded = wf[2 * c] * 3.0 + wf[2 * c + 1] * -1.0 + bf[c];
+
+		assert_true(fabs(folded - (z * sc[c] + sh[c])) < 1e-5);
+	}
+}
+
+/* sigmoid over its whole range, against libm: what SiLU's accuracy rests on */
+static void silu_is_accurate_to_a_few_units_in_the_last_place(void **state)
+{
+	float one[1] = {1}, zero[1] = {0}, rm[1] = {0}, rv[1] = {1}, m[1], r[1], sc[1], sh[1];
+	struct bn bn = {1, 0, 0.03f, one, zero, rm, rv, m, r, sc, sh};
+	struct test_view z = test_view_new(1, 1, 40001, 1, 0, 0, 0);
+	struct test_view y = test_view_new(1, 1, 40001, 1, 0, 0, 0);
+	double worst = 0;
+	int i;
+
+	(void)state;
+	bn_prepare_eval(&bn);
+	for (i = 0; i < 40001; i++)
+		z.v.p[i] = (float)(i - 20000) / 250;
+	bnact_forward(NULL, &bn, ACT_SILU, &z.v, NULL, &y.v);
+	for (i = 0; i < 40001; i++) {
+		const double u = z.v.p[i], want = u / (1 + exp(-u));
+
+		if (want != 0)
+			worst = fmax(worst, fabs(y.v.p[i] / want - 1));
+	}
+	print_message("# worst relative error of SiLU %.2g\n", worst);
+	assert_true(worst < 5e-7);
+	z.v.p[0] = NAN;
+	bnact_forward(NULL, &bn, ACT_SILU, &z.v, NULL, &y.v);
+	assert_true(isnan(y.v.p[0]));
+	test_view_free(&z);
+	test_view_free(&y);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(
+			values_and_gradients_agree_with_the_formula_on_any_number_of_threads),
+		cmocka_unit_test(running_statistics_follow_with_momentum_and_unbiased_variance),
+		cmocka_unit_test(folding_gives_what_the_batch_norm_gave),
+		cmocka_unit_test(silu_is_accurate_to_a_few_units_in_the_last_place),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,329 @@
+/*
+ * Every path of the convolution against a plain double-precision loop, on one table of cases;
+ * gradients as what they are defined to be (they reproduce directional differences of a linear and
+ * a bilinear form), neighbours' channels, pads, and the same bytes on 1, 2 and 3 threads.
+ */
+#include "base/rng.h"
+#include "conv-cases.h"
+#include "nn-views.h"
+#include "nn/conv.h"
+
+/* float sums of up to a few thousand terms of size 1 against double */
+#define TOLERANCE 2e-5
+
+struct setup {
+	const struct conv_case *k;
+	struct conv_shape s;
+	struct test_view x, dy;
+	float *w, *bias;
+	double *y; /* reference results, NHWC dense */
+	double *dx, *dw;
+};
+
+static void setup_make(struct setup *t, const struct conv_case *k)
+{
+	struct rng rng;
+	int x_pad, dy_pad;
+
+	*t = (struct setup){.k = k};
+	t->s = (struct conv_shape){k->cin,    k->cout, k->k, k->k, k->stride, k->pad,
+				   k->groups, k->h,    k->w, 0,    0};
+	conv_shape_out(&t->s);
+	conv_pads(&t->s, &x_pad, &dy_pad);
+	rng_init(&rng, 1, "conv", (uint64_t)(k - conv_cases));
+	t->x = test_view_new(k->n, k->h, k->w, k->cin, k->before, k->after, x_pad + k->more_pad);
+	t->dy = test_view_new(k->n, t->s.oh, t->s.ow, k->cout, k->after, k->before,
+			      dy_pad + k->more_pad);
+	test_view_fill(&t->x, &rng);
+	test_view_fill(&t->dy, &rng);
+	t->w = random_floats(&rng, (size_t)(k->cout * k->cin / k->groups * k->k * k->k));
+	t->bias = random_floats(&rng, (size_t)k->cout);
+}
+
+static void setup_free(struct setup *t)
+{
+	test_view_free(&t->x);
+	test_view_free(&t->dy);
+	free(t->w);
+	free(t->bias);
+	free(t->y);
+	free(t->dx);
+	free(t->dw);
+}
+
+/* The definition, and its two transposes, term by term. */
+static void reference(struct setup *t)
+{
+	const struct conv_shape *s = &t->s;
+	const int cing = s->cin / s->groups, coutg = s->cout / s->groups;
+	int n, oy, ox, co, ci, ky, kx;
+
+	t->y = xcalloc((size_t)t->k->n * s->oh * s->ow * s->cout, sizeof(double));
+	t->dx = xcalloc((size_t)t->k->n * s->h * s->w * s->cin, sizeof(double));
+	t->dw = xcalloc((size_t)s->cout * cing * s->kh * s->kw, sizeof(double));
+	for (n = 0; n < t->k->n; n++)
+		for (oy = 0; oy < s->oh; oy++)
+			for (ox = 0; ox < s->ow; ox++)
+				for (ky = 0; ky < s->kh; ky++)
+					for (kx = 0; kx < s->kw; kx++) {
+						const int iy = oy * s->stride - s->pad + ky;
+						const int ix = ox * s->stride - s->pad + kx;
+						const float *x, *dy;
+						double *y, *dx;
+
+						if (iy < 0 || iy >= s->h || ix < 0 || ix >= s->w)
+							continue;
+						x = view_at(&t->x.v, n, iy, ix);
+						dy = view_at(&t->dy.v, n, oy, ox);
+						y = t->y +
+						    ((n * s->oh + oy) * s->ow + ox) * s->cout;
+						dx = t->dx + ((n * s->h + iy) * s->w + ix) * s->cin;
+						for (co = 0; co < s->cout; co++)
+							for (ci = 0; ci < cing; ci++) {
+								const int c =
+									co / coutg * cing + ci;
+								const int i =
+									((co * cing + ci) * s->kh +
+									 ky) * s->kw +
+									kx;
+
+								y[co] += (double)x[c] * t->w[i];
+								dx[c] += (double)dy[co] * t->w[i];
+								t->dw[i] += (double)x[c] * dy[co];
+							}
+					}
+}
+
+struct result {
+	struct test_view y, y2, dx, dx2;
+	double *sums;
+	float *dw;
+};
+
+#define DX_START 0.25f
+#define DW_START (-0.5f)
+
+static void run(const struct setup *t, enum conv_path path, int threads, struct result *r)
+{
+	const struct conv_case *k = t->k;
+	const struct conv_shape *s = &t->s;
+	const size_t weights = (size_t)(s->cout * (s->cin / s->groups) * s->kh * s->kw);
+	struct pool *pool = pool_new(threads);
+	struct conv *c = conv_new(s, path, k->n, true);
+	float *packed = xaligned(conv_packed_floats(c) * sizeof(float));
+	const size_t bytes = conv_scratch(c, threads);
+	unsigned char *scratch = xaligned(bytes + 64);
+	struct test_view res = test_view_new(k->n, s->oh, s->ow, k->cout, 1, 2, 1);
+	struct conv_epilogue sums = {.sums = xcalloc(2 * (size_t)s->cout, sizeof(double))};
+	struct conv_epilogue all = {.bias = t->bias, .silu = true};
+	struct rng rng;
+	size_t i;
+	int n, y, x, ci;
+
+	rng_init(&rng, 2, "residual", 0);
+	test_view_fill(&res, &rng);
+	all.residual = res.v;
+	memset(scratch, 0xff, bytes); /* NaN: nothing may count on zeros */
+	memset(scratch + bytes, 0x5a, 64);
+	conv_pack(c, pool, t->w, packed);
+	r->y = test_view_new(k->n, s->oh, s->ow, k->cout, k->before, k->after, k->more_pad);
+	r->y2 = test_view_new(k->n, s->oh, s->ow, k->cout, k->after, k->before, 1);
+	conv_forward(c, pool, packed, &t->x.v, &r->y.v, &sums, scratch);
+	conv_forward(c, pool, packed, &t->x.v, &r->y2.v, &all, scratch);
+	r->dx = test_view_new(k->n, k->h, k->w, k->cin, k->after, k->before, k->more_pad);
+	r->dx2 = test_view_new(k->n, k->h, k->w, k->cin, k->before, k->after, 1);
+	for (n = 0; n < k->n; n++)
+		for (y = 0; y < k->h; y++)
+			for (x = 0; x < k->w; x++)
+				for (ci = 0; ci < k->cin; ci++)
+					view_at(&r->dx2.v, n, y, x)[ci] = DX_START;
+	conv_backward_data(c, pool, packed, &t->dy.v, &r->dx.v, false, scratch);
+	conv_backward_data(c, pool, packed, &t->dy.v, &r->dx2.v, true, scratch);
+	r->dw = xaligned(weights * sizeof(float));
+	for (i = 0; i < weights; i++)
+		r->dw[i] = DW_START;
+	conv_backward_weights(c, pool, &t->x.v, &t->dy.v, r->dw, scratch);
+	r->sums = sums.sums;
+	for (i = 0; i < 64; i++)
+		assert_int_equal(scratch[bytes + i], 0x5a);
+	test_view_free(&res);
+	free(scratch);
+	free(packed);
+	conv_free(c);
+	pool_free(pool);
+}
+
+static void result_free(struct result *r)
+{
+	test_view_free(&r->y);
+	test_view_free(&r->y2);
+	test_view_free(&r->dx);
+	test_view_free(&r->dx2);
+	free(r->sums);
+	free(r->dw);
+}
+
+static void check_forward(const struct setup *t, const struct result *r)
+{
+	const struct conv_shape *s = &t->s;
+	const double terms = sqrt((double)s->kh * s->kw * s->cin / s->groups);
+	const double pixels = (double)t->k->n * s->oh * s->ow;
+	double *sum = xcalloc((size_t)s->cout, sizeof(double)), *sq = xcalloc((size_t)s->cout, 8);
+	struct test_view res = test_view_new(t->k->n, s->oh, s->ow, s->cout, 1, 2, 1);
+	const double *want = t->y;
+	struct rng rng;
+	int n, y, x, c;
+
+	rng_init(&rng, 2, "residual", 0);
+	test_view_fill(&res, &rng);
+	for (n = 0; n < t->k->n; n++)
+		for (y = 0; y < s->oh; y++)
+			for (x = 0; x < s->ow; x++)
+				for (c = 0; c < s->cout; c++, want++) {
+					const double u = *want + t->bias[c];
+					const double v =
+						u / (1 + exp(-u)) + view_at(&res.v, n, y, x)[c];
+
+					sum[c] += *want;
+					sq[c] += *want * *want;
+					assert_true(close_to(view_at(&r->y.v, n, y, x)[c], *want,
+							     terms, TOLERANCE));
+					assert_true(close_to(view_at(&r->y2.v, n, y, x)[c], v,
+							     terms, TOLERANCE));
+				}
+	for (c = 0; c < s->cout; c++) {
+		assert_true(close_to(r->sums[c], sum[c], terms * pixels, TOLERANCE));
+		assert_true(
+			close_to(r->sums[s->cout + c], sq[c], terms * terms * pixels, TOLERANCE));
+	}
+	test_view_free(&res);
+	free(sum);
+	free(sq);
+}
+
+static void check_backward(const struct setup *t, const struct result *r)
+{
+	const struct conv_shape *s = &t->s;
+	const double terms = sqrt((double)s->kh * s->kw * s->cout / s->groups);
+	const double pixels = sqrt((double)t->k->n * s->oh * s->ow);
+	const int weights = s->cout * (s->cin / s->groups) * s->kh * s->kw;
+	const double *want = t->dx;
+	int n, y, x, c;
+
+	for (n = 0; n < t->k->n; n++)
+		for (y = 0; y < s->h; y++)
+			for (x = 0; x < s->w; x++)
+				for (c = 0; c < s->cin; c++, want++) {
+					assert_true(close_to(view_at(&r->dx.v, n, y, x)[c], *want,
+							     terms, TOLERANCE));
+					assert_true(close_to(view_at(&r->dx2.v, n, y, x)[c],
+							     *want + DX_START, terms, TOLERANCE));
+				}
+	for (c = 0; c < weights; c++)
+		assert_true(close_to(r->dw[c], t->dw[c] + DW_START, pixels, TOLERANCE));
+}
+
+static void check_same(const struct result *a, const struct result *b, const struct conv_shape *s)
+{
+	const size_t weights = (size_t)(s->cout * (s->cin / s->groups) * s->kh * s->kw);
+
+	assert_memory_equal(a->y.buf, b->y.buf, a->y.floats * sizeof(float));
+	assert_memory_equal(a->y2.buf, b->y2.buf, a->y2.floats * sizeof(float));
+	assert_memory_equal(a->dx.buf, b->dx.buf, a->dx.floats * sizeof(float));
+	assert_memory_equal(a->dx2.buf, b->dx2.buf, a->dx2.floats * sizeof(float));
+	assert_memory_equal(a->dw, b->dw, weights * sizeof(float));
+	assert_memory_equal(a->sums, b->sums, 2 * (size_t)s->cout * sizeof(double));
+}
+
+static void one_case(const struct conv_case *k, enum conv_path path)
+{
+	struct setup t;
+	struct result r, again;
+	int threads;
+
+	print_message("# %s: n %d, %d -> %d, %dx%d, k %d s %d p %d g %d\n", conv_path_name(path),
+		      k->n, k->cin, k->cout, k->h, k->w, k->k, k->stride, k->pad, k->groups);
+	setup_make(&t, k);
+	reference(&t);
+	run(&t, path, 1, &r);
+	check_forward(&t, &r);
+	check_backward(&t, &r);
+	test_view_check(&r.y);
+	test_view_check(&r.y2);
+	test_view_check(&r.dx);
+	test_view_check(&r.dx2);
+	for (threads = 2; threads <= 3; threads++) {
+		run(&t, path, threads, &again);
+		check_same(&r, &again, &t.s);
+		result_free(&again);
+	}
+	result_free(&r);
+	setup_free(&t);
+}
+
+static void run_path(enum conv_path path)
+{
+	struct err err = ERR_INIT;
+	enum conv_path got;
+	size_t i;
+
+	if (conv_resolve(path, &got, &err)) {
+		print_message("skipped: %s\n", err.msg);
+		skip();
+	}
+	assert_int_equal(got, path);
+	for (i = 0; i < ARRAY_LEN(conv_cases); i++)
+		one_case(&conv_cases[i], path);
+}
+
+static void openblas_agrees_with_the_definition(void **state)
+{
+	(void)state;
+	run_path(CONV_OPENBLAS);
+}
+
+static void kernels_of_16_bytes_agree_with_the_definition(void **state)
+{
+	(void)state;
+	run_path(CONV_V128);
+}
+
+static void avx2_kernels_agree_with_the_definition(void **state)
+{
+	(void)state;
+	run_path(CONV_AVX2);
+}
+
+static void avx512_kernels_agree_with_the_definition(void **state)
+{
+	(void)state;
+	run_path(CONV_AVX512);
+}
+
+static void paths_have_names_and_foreign_names_are_refused(void **state)
+{
+	struct err err = ERR_INIT;
+	enum conv_path path;
+
+	(void)state;
+	assert_int_equal(conv_path_parse("avx2", &path, &err), 0);
+	assert_int_equal(path, CONV_AVX2);
+	assert_string_equal(conv_path_name(path), "avx2");
+	assert_int_equal(conv_path_parse("mmx", &path, &err), -1);
+	assert_int_equal(err.status, STATUS_USAGE);
+	assert_int_equal(conv_resolve(CONV_AUTO, &path, &err), 0);
+	assert_int_not_equal(path, CONV_AUTO);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(openblas_agrees_with_the_definition),
+		cmocka_unit_test(kernels_of_16_bytes_agree_with_the_definition),
+		cmocka_unit_test(avx2_kernels_agree_with_the_definition),
+		cmocka_unit_test(avx512_kernels_agree_with_the_definition),
+		cmocka_unit_test(paths_have_names_and_foreign_names_are_refused),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
