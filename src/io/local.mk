@@ -18,10 +18,11 @@ libmist_a_SOURCES += \
 	src/io/json.c src/io/json.h \
 	src/io/npy.c src/io/npy.h \
 	src/io/safetensors.c src/io/safetensors.h \
+	src/io/tarstream.c src/io/tarstream.h \
 	src/io/yaml.c src/io/yaml.h
 
 if HAVE_CMOCKA
-check_PROGRAMS += tests/unit/t-safetensors tests/unit/t-yaml tests/unit/t-npy
+check_PROGRAMS += tests/unit/t-safetensors tests/unit/t-yaml tests/unit/t-npy tests/unit/t-tarstream
 tests_unit_t_safetensors_SOURCES = tests/unit/t-safetensors.c
 tests_unit_t_safetensors_CFLAGS = $(AM_CFLAGS) $(unit_cflags)
 tests_unit_t_safetensors_LDADD = $(LDADD) $(CMOCKA_LIBS)
@@ -31,4 +32,7 @@ tests_unit_t_yaml_LDADD = $(LDADD) $(CMOCKA_LIBS)
 tests_unit_t_npy_SOURCES = tests/unit/t-npy.c
 tests_unit_t_npy_CFLAGS = $(AM_CFLAGS) $(unit_cflags)
 tests_unit_t_npy_LDADD = $(LDADD) $(CMOCKA_LIBS)
+tests_unit_t_tarstream_SOURCES = tests/unit/t-tarstream.c
+tests_unit_t_tarstream_CFLAGS = $(AM_CFLAGS) $(unit_cflags)
+tests_unit_t_tarstream_LDADD = $(LDADD) $(CMOCKA_LIBS)
 endif
