@@ -152,6 +152,8 @@ static int bad(const struct tarstream *t, struct err *err)
 		why = "not a tar archive";
 	else if (!why || strstr(why, "runcated")) /* none: the bytes end where data should begin */
 		why = "truncated";
+	else if (strstr(why, "Damaged")) /* also what a cut behind a pax header gives */
+		why = "truncated or damaged";
 	return err_set(err, STATUS_INPUT, "cannot read '%s': %s%s%s", t->path, why,
 		       t->any ? " after " : "", t->any ? t->name.data : "");
 }
@@ -199,7 +201,8 @@ struct tarstream *tarstream_open(const char *path, size_t max_member, struct err
 	return t;
 }
 
-/* The name that a header gives, into t->name; control characters could forge a message or a list. */
+/* The name that a header gives, into t->name; control characters could forge a message or a list.
+ */
 static int take_name(struct tarstream *t, struct archive_entry *entry, struct err *err)
 {
 	const char *name = archive_entry_pathname(entry);
@@ -242,7 +245,8 @@ static int take_data(struct tarstream *t, struct err *err)
 	return 0;
 }
 
-/* libarchive takes the end of the bytes for the end of the archive; two zero blocks must be there. */
+/* libarchive takes the end of the bytes for the end of the archive; two zero blocks must be there.
+ */
 static int check_end(const struct tarstream *t, struct err *err)
 {
 	if (archive_filter_bytes(t->a, 0) - t->end >= 2 * BLOCK)
