@@ -1,10 +1,21 @@
 # Room: src/mist - the gate, privacy noise, feature streams.
 libmist_a_SOURCES += \
+	src/mist/gate.c src/mist/gate.h \
+	src/mist/gate_json.c src/mist/gate_json.h \
 	src/mist/noise.c src/mist/noise.h
 
 if HAVE_CMOCKA
+check_PROGRAMS += tests/unit/t-gate
+tests_unit_t_gate_SOURCES = tests/unit/t-gate.c
+tests_unit_t_gate_CFLAGS = $(AM_CFLAGS) $(unit_cflags)
+tests_unit_t_gate_LDADD = $(LDADD) $(CMOCKA_LIBS)
+
 check_PROGRAMS += tests/unit/t-noise
 tests_unit_t_noise_SOURCES = tests/unit/t-noise.c
 tests_unit_t_noise_CFLAGS = $(AM_CFLAGS) $(unit_cflags)
 tests_unit_t_noise_LDADD = $(LDADD) $(CMOCKA_LIBS)
 endif
+
+EXTRA_PROGRAMS += tests/fuzz/fuzz-gate
+tests_fuzz_fuzz_gate_SOURCES = tests/fuzz/fuzz-gate.c
+tests_fuzz_fuzz_gate_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)

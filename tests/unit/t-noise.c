@@ -1,7 +1,8 @@
 /*
  * The statistical tests use fixed seeds, so they cannot fail by chance. Their bounds are five
- * standard deviations of what a fair generator gives; what a deviation would have to be to be caught
- * with a probability above 99 % (the power) is stated at each: it lies 2.4 deviations beyond.
+ * standard deviations of what a fair generator gives; what a deviation would have to be to be
+ * caught with a probability above 99 % (the power) is stated at each: it lies 2.4 deviations
+ * beyond.
  */
 #include "mist/noise.h"
 #include "unit.h"
@@ -150,7 +151,8 @@ static void bits_near_and_far_are_independent(void **state)
 		total = BYTES * 8 - lag[k];
 		for (i = 0; i < total; i++)
 			both += bit(bits, i) & bit(bits, i + lag[k]);
-		/* variance of the count, with the overlap of neighbouring pairs (b_i b_i+k b_i+2k) */
+		/* variance of the count, with the overlap of neighbouring pairs (b_i b_i+k b_i+2k)
+		 */
 		sd = sqrt((double)total * n.q * n.q * (1 + 2 * n.q - 3 * n.q * n.q));
 		assert_true(fabs(both - (double)total * n.q * n.q) < 5 * sd);
 	}

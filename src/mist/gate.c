@@ -1,0 +1,392 @@
+#include "mist/gate.h"
+
+#include "base/mem.h"
+#include "io/half.h"
+
+#include <endian.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Channels handled at a time: a cache line of floats, whose thresholds and bits fit in registers.
+ */
+#define BLOCK 16
+
+const char *const encoding_names[] = {"bit", "u8", "f16", "f32", NULL};
+
+void gate_init(struct gate *g, enum encoding encoding, int c)
+{
+	*g = (struct gate){.encoding = encoding, .c = c};
+}
+
+static float *copy_floats(const float *from, int n)
+{
+	float *to;
+
+	if (!from)
+		return NULL;
+	to = xreallocarray(NULL, (size_t)n, sizeof(*to));
+	memcpy(to, from, (size_t)n * sizeof(*to));
+	return to;
+}
+
+void gate_copy(struct gate *to, const struct gate *from)
+{
+	*to = *from;
+	to->threshold = copy_floats(from->threshold, from->c);
+	to->low = copy_floats(from->low, from->c);
+	to->high = copy_floats(from->high, from->c);
+}
+
+void gate_release(struct gate *g)
+{
+	free(g->threshold);
+	free(g->low);
+	free(g->high);
+	*g = (struct gate){0};
+}
+
+void gate_set_noise(struct gate *g, const struct noise *n)
+{
+	g->mechanism = n->mechanism;
+	g->epsilon = n->epsilon;
+	g->q = n->q;
+}
+
+size_t gate_packed_bytes(int c, int h, int w)
+{
+	return (size_t)c * (size_t)h * (((size_t)w + 7) / 8);
+}
+
+size_t gate_values(int c, int h, int w)
+{
+	return (size_t)c * (size_t)h * (size_t)w;
+}
+
+size_t gate_payload_bytes(enum encoding encoding, int c, int h, int w)
+{
+	switch (encoding) {
+	case ENCODING_BIT:
+		return gate_packed_bytes(c, h, w);
+	case ENCODING_U8:
+		return gate_values(c, h, w);
+	case ENCODING_F16:
+		return 2 * gate_values(c, h, w);
+	case ENCODING_F32:
+		return 4 * gate_values(c, h, w);
+	}
+	BUG_IF(true);
+	return 0;
+}
+
+/* ------------------------------------------------------------------ one bit a value */
+
+/*
+ * Vectors of four are what every processor has; the compiler widens nothing here, and the pass is
+ * bound by reading the activations anyway. Unaligned, since a view may be any slice of channels.
+ */
+typedef float vec __attribute__((vector_size(16), aligned(4), may_alias));
+typedef int32_t ivec __attribute__((vector_size(16), aligned(4), may_alias));
+
+/* Per channel of a block, what the kernels need; defaults filled in. */
+struct block {
+	int n;
+	float threshold[BLOCK], low[BLOCK], high[BLOCK];
+};
+
+/* `debias`: levels that noisy bits decode to, else those of clean bits. */
+static void block_init(struct block *b, const struct gate *g, int c0, bool debias)
+{
+	const double stretch = debias && g->debias && g->q < 0.5 ? 1 / (1 - 2 * g->q) : 1;
+	int i;
+
+	*b = (struct block){.n = g->c - c0 < BLOCK ? g->c - c0 : BLOCK};
+	for (i = 0; i < b->n; i++) {
+		const double low = g->low ? g->low[c0 + i] : 0;
+		const double high = g->high ? g->high[c0 + i] : 1;
+		/* (b - q) / (1 - 2q) lies as far below 0 for b = 0 as it lies above 1 for b = 1 */
+		const double past = (stretch - 1) / 2 * (high - low);
+
+		b->threshold[i] = g->threshold ? g->threshold[c0 + i] : 0;
+		b->low[i] = (float)(low - past);
+		b->high[i] = (float)(high + past);
+	}
+}
+
+/* Up to eight columns of a block: byte[c] gets one bit per column, the first highest. */
+static void pack_columns(const struct block *b, const float *x, int ld, int columns,
+			 int32_t byte[BLOCK])
+{
+	const int rest = 8 - columns;
+	ivec acc[BLOCK / 4] = {{0}};
+	int i, c;
+
+	if (b->n == BLOCK) {
+		for (i = 0; i < columns; i++, x += ld)
+			for (c = 0; c < BLOCK / 4; c++) /* true is -1: shift in a bit */
+				acc[c] = acc[c] + acc[c] -
+					 (((const vec *)x)[c] > ((const vec *)b->threshold)[c]);
+		for (c = 0; c < BLOCK / 4; c++)
+			((ivec *)byte)[c] = acc[c] << rest;
+		return;
+	}
+	memset(byte, 0, (size_t)b->n * sizeof(*byte));
+	for (i = 0; i < columns; i++, x += ld)
+		for (c = 0; c < b->n; c++)
+			byte[c] |= x[c] > b->threshold[c] ? 0x80 >> i : 0;
+}
+
+static void unpack_columns(const struct block *b, const int32_t byte[BLOCK], float *x, int ld,
+			   int columns)
+{
+	int i, c;
+
+	for (i = 0; i < columns; i++, x += ld) {
+		const int32_t bit = 0x80 >> i;
+
+		if (b->n < BLOCK) {
+			for (c = 0; c < b->n; c++)
+				x[c] = byte[c] & bit ? b->high[c] : b->low[c];
+			continue;
+		}
+		for (c = 0; c < BLOCK / 4; c++) {
+			const ivec set = (((const ivec *)byte)[c] & bit) != 0;
+
+			((ivec *)x)[c] = (set & ((const ivec *)b->high)[c]) |
+					 (~set & ((const ivec *)b->low)[c]);
+		}
+	}
+}
+
+void gate_encode_bits(const struct gate *g, const struct view *x, int image, unsigned char *bits)
+{
+	const size_t row = ((size_t)x->w + 7) / 8, plane = row * (size_t)x->h;
+	int32_t byte[BLOCK];
+	struct block b;
+	int c0, y, col, c;
+
+	BUG_IF(g->c != x->c);
+	/* row by row, so that the row's activations are in the cache for all blocks of channels */
+	for (y = 0; y < x->h; y++) {
+		for (c0 = 0; c0 < g->c; c0 += BLOCK) {
+			unsigned char *to = bits + (size_t)c0 * plane + (size_t)y * row;
+
+			block_init(&b, g, c0, false);
+			for (col = 0; col < x->w; col += 8, to++) {
+				pack_columns(&b, view_at(x, image, y, col) + c0, x->ld,
+					     x->w - col < 8 ? x->w - col : 8, byte);
+				for (c = 0; c < b.n; c++)
+					to[(size_t)c * plane] = (unsigned char)byte[c];
+			}
+		}
+	}
+}
+
+void gate_decode_bits(const struct gate *g, const unsigned char *bits, const struct view *x,
+		      int image)
+{
+	const size_t row = ((size_t)x->w + 7) / 8, plane = row * (size_t)x->h;
+	int32_t byte[BLOCK];
+	struct block b;
+	int c0, y, col, c;
+
+	BUG_IF(g->c != x->c);
+	for (y = 0; y < x->h; y++) {
+		for (c0 = 0; c0 < g->c; c0 += BLOCK) {
+			const unsigned char *from = bits + (size_t)c0 * plane + (size_t)y * row;
+
+			block_init(&b, g, c0, true);
+			for (col = 0; col < x->w; col += 8, from++) {
+				for (c = 0; c < b.n; c++)
+					byte[c] = from[(size_t)c * plane];
+				unpack_columns(&b, byte, view_at(x, image, y, col) + c0, x->ld,
+					       x->w - col < 8 ? x->w - col : 8);
+			}
+		}
+	}
+	view_clear_pads(x, image, 0, x->h);
+}
+
+void gate_flip(const struct noise *n, uint64_t stream, unsigned char *bits, int c, int h, int w)
+{
+	const size_t row = ((size_t)w + 7) / 8, rows = (size_t)c * (size_t)h;
+	size_t i;
+
+	noise_flip(n, stream, bits, rows * row);
+	if (w % 8)
+		for (i = 0; i < rows; i++)
+			bits[i * row + row - 1] &= (unsigned char)(0xff << (8 - w % 8));
+}
+
+/* ------------------------------------------------------------------ a byte or a float a value */
+
+static unsigned char quantise(const struct gate *g, int c, float v)
+{
+	float low = g->low ? g->low[c] : 0, high = g->high ? g->high[c] : 1;
+	float step = (v - low) / (high - low) * 255;
+
+	return step >= 255 ? 255 : step > 0 ? (unsigned char)(step + 0.5F) : 0; /* NaN: 0 */
+}
+
+static float dequantise(const struct gate *g, int c, unsigned char b)
+{
+	float low = g->low ? g->low[c] : 0, high = g->high ? g->high[c] : 1;
+
+	return low + (high - low) * ((float)b / 255);
+}
+
+static void put_value(const struct gate *g, int c, float v, unsigned char *payload, size_t i)
+{
+	uint16_t half;
+
+	switch (g->encoding) {
+	case ENCODING_U8:
+		payload[i] = quantise(g, c, v);
+		break;
+	case ENCODING_F16:
+		half = half_from_float(v);
+		payload[2 * i] = (unsigned char)half;
+		payload[2 * i + 1] = (unsigned char)(half >> 8);
+		break;
+	default: {
+		uint32_t word;
+
+		memcpy(&word, &v, sizeof(word));
+		word = htole32(word);
+		memcpy(payload + 4 * i, &word, sizeof(word));
+	}
+	}
+}
+
+static float get_value(const struct gate *g, int c, const unsigned char *payload, size_t i)
+{
+	uint32_t word;
+	float v;
+
+	switch (g->encoding) {
+	case ENCODING_U8:
+		return dequantise(g, c, payload[i]);
+	case ENCODING_F16:
+		return half_to_float((uint16_t)(payload[2 * i] | payload[2 * i + 1] << 8));
+	default:
+		memcpy(&word, payload + 4 * i, sizeof(word));
+		word = le32toh(word);
+		memcpy(&v, &word, sizeof(v));
+		return v;
+	}
+}
+
+void gate_encode(const struct gate *g, const struct view *x, int image, unsigned char *payload)
+{
+	size_t i = 0;
+	int c, y, col;
+
+	BUG_IF(g->c != x->c);
+	if (g->encoding == ENCODING_BIT) {
+		gate_encode_bits(g, x, image, payload);
+		return;
+	}
+	for (c = 0; c < x->c; c++)
+		for (y = 0; y < x->h; y++)
+			for (col = 0; col < x->w; col++)
+				put_value(g, c, view_at(x, image, y, col)[c], payload, i++);
+}
+
+void gate_decode(const struct gate *g, const unsigned char *payload, const struct view *x,
+		 int image)
+{
+	size_t i = 0;
+	int c, y, col;
+
+	BUG_IF(g->c != x->c);
+	if (g->encoding == ENCODING_BIT) {
+		gate_decode_bits(g, payload, x, image);
+		return;
+	}
+	for (c = 0; c < x->c; c++)
+		for (y = 0; y < x->h; y++)
+			for (col = 0; col < x->w; col++)
+				view_at(x, image, y, col)[c] = get_value(g, c, payload, i++);
+	view_clear_pads(x, image, 0, x->h);
+}
+
+/* ------------------------------------------------------------------ in place */
+
+static float pass_value(const struct gate *g, int c, float v)
+{
+	if (g->encoding == ENCODING_U8)
+		return dequantise(g, c, quantise(g, c, v));
+	return half_to_float(half_from_float(v));
+}
+
+static void pass_bits(const struct gate *g, float *x, int ld, int columns)
+{
+	struct block b;
+	int c0, i, c;
+
+	for (c0 = 0; c0 < g->c; c0 += BLOCK) {
+		block_init(&b, g, c0, false);
+		for (i = 0; i < columns; i++) {
+			float *p = x + (size_t)i * (size_t)ld + c0;
+
+			for (c = 0; c < b.n; c++)
+				p[c] = p[c] > b.threshold[c] ? b.high[c] : b.low[c];
+		}
+	}
+}
+
+struct apply_job {
+	const struct gate *g;
+	const struct view *x;
+	const struct noise *n;
+	uint64_t stream;
+	unsigned char *scratch;
+};
+
+static void apply_row(void *ctx, int job, int worker)
+{
+	const struct apply_job *j = ctx;
+	const struct view *x = j->x;
+	float *row = view_at(x, job / x->h, job % x->h, 0);
+	int col, c;
+
+	(void)worker;
+	if (j->g->encoding == ENCODING_BIT) {
+		pass_bits(j->g, row, x->ld, x->w);
+		return;
+	}
+	for (col = 0; col < x->w; col++, row += x->ld)
+		for (c = 0; c < x->c; c++)
+			row[c] = pass_value(j->g, c, row[c]);
+}
+
+void gate_apply(const struct gate *g, struct pool *pool, const struct view *x)
+{
+	struct apply_job j = {g, x, NULL, 0, NULL};
+
+	BUG_IF(g->c != x->c);
+	if (g->encoding != ENCODING_F32)
+		pool_run(pool, x->n * x->h, apply_row, &j);
+}
+
+static void apply_noisy_image(void *ctx, int job, int worker)
+{
+	const struct apply_job *j = ctx;
+	const struct view *x = j->x;
+	unsigned char *bits = j->scratch + (size_t)job * gate_packed_bytes(x->c, x->h, x->w);
+
+	(void)worker;
+	gate_encode_bits(j->g, x, job, bits);
+	gate_flip(j->n, j->stream + (uint64_t)job, bits, x->c, x->h, x->w);
+	gate_decode_bits(j->g, bits, x, job);
+}
+
+void gate_apply_noisy(const struct gate *g, struct pool *pool, const struct view *x,
+		      const struct noise *n, uint64_t stream, unsigned char *scratch)
+{
+	struct apply_job j = {g, x, n, stream, scratch};
+
+	if (g->encoding != ENCODING_BIT || n->threshold == 0)
+		gate_apply(g, pool, x);
+	else
+		pool_run(pool, x->n, apply_noisy_image, &j);
+}

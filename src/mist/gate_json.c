@@ -1,0 +1,205 @@
+#include "mist/gate_json.h"
+
+#include "base/mem.h"
+
+#include <float.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Bounds of what a hostile text can make us allocate; YOLOv5x crosses with at most 1280 channels.
+ */
+#define MAX_CHANNELS 65536
+#define MAX_GATES    64
+
+static json_t *list_to_json(const float *values, int n)
+{
+	json_t *list = json_array();
+	int i;
+
+	for (i = 0; i < n; i++)
+		json_array_append_new(list, json_real(values[i]));
+	return list;
+}
+
+static json_t *gate_to_json(const struct gate *g)
+{
+	json_t *o = json_object();
+
+	json_object_set_new(o, "encoding", json_string(encoding_names[g->encoding]));
+	json_object_set_new(o, "channels", json_integer(g->c));
+	json_object_set_new(o, "mechanism", json_string(mechanism_names[g->mechanism]));
+	json_object_set_new(o, "epsilon", json_real(g->epsilon));
+	json_object_set_new(o, "q", json_real(g->q));
+	json_object_set_new(o, "debias", json_boolean(g->debias));
+	if (g->threshold)
+		json_object_set_new(o, "threshold", list_to_json(g->threshold, g->c));
+	if (g->low)
+		json_object_set_new(o, "low", list_to_json(g->low, g->c));
+	if (g->high)
+		json_object_set_new(o, "high", list_to_json(g->high, g->c));
+	return o;
+}
+
+json_t *gates_to_json(const struct gates *g)
+{
+	json_t *o = json_object(), *list = json_array();
+	int i;
+
+	for (i = 0; i < g->n; i++)
+		json_array_append_new(list, gate_to_json(&g->gate[i]));
+	json_object_set_new(o, "cut", json_integer(g->cut));
+	json_object_set_new(o, "gates", list);
+	return o;
+}
+
+char *gates_json(const struct gates *g)
+{
+	json_t *o = gates_to_json(g);
+	char *text = json_text(o);
+
+	json_decref(o);
+	return text;
+}
+
+static int get_choice(const char *name, const json_t *o, const char *key, const char *const *names,
+		      int *out, struct err *err)
+{
+	const char *text;
+
+	if (json_get_string(name, o, key, &text, err))
+		return -1;
+	for (*out = 0; names[*out]; ++*out)
+		if (!strcmp(names[*out], text))
+			return 0;
+	return err_set(err, STATUS_INPUT, "%s: unknown %s '%.40s'", name, key, text);
+}
+
+/* An absent list stays NULL. */
+static int get_floats(const char *name, const json_t *o, const char *key, int n, float **out,
+		      struct err *err)
+{
+	const json_t *list;
+	int i;
+
+	if (!json_object_get(o, key))
+		return 0;
+	list = json_get_array(name, o, key, err);
+	if (!list)
+		return -1;
+	if (json_array_size(list) != (size_t)n)
+		return err_set(err, STATUS_INPUT, "%s: '%s' has %zu values for %d channels", name,
+			       key, json_array_size(list), n);
+	*out = xreallocarray(NULL, (size_t)n, sizeof(**out));
+	for (i = 0; i < n; i++) {
+		const json_t *v = json_array_get(list, (size_t)i);
+
+		if (!json_is_number(v) || fabs(json_number_value(v)) > FLT_MAX)
+			return err_set(err, STATUS_INPUT, "%s: '%s' holds what is not a number",
+				       name, key);
+		(*out)[i] = (float)json_number_value(v);
+	}
+	return 0;
+}
+
+/* A q that its epsilon does not give would decode every bit wrongly, or hide how little it hides.
+ */
+static int check_noise(const char *name, const struct gate *g, struct err *err)
+{
+	double q = ldexp((double)noise_threshold(g->mechanism, g->epsilon), -64);
+
+	if (g->mechanism == MECHANISM_NONE && (g->epsilon != 0 || g->q != 0))
+		return err_set(err, STATUS_INPUT, "%s: mechanism 'none' has no epsilon", name);
+	if (g->mechanism != MECHANISM_NONE && g->encoding != ENCODING_BIT)
+		return err_set(err, STATUS_INPUT, "%s: mechanism '%s' is for bits, not for '%s'",
+			       name, mechanism_names[g->mechanism], encoding_names[g->encoding]);
+	if (g->mechanism != MECHANISM_NONE && !(g->epsilon > 0))
+		return err_set(err, STATUS_INPUT, "%s: mechanism '%s' needs an epsilon", name,
+			       mechanism_names[g->mechanism]);
+	if (fabs(g->q - q) > 1e-9)
+		return err_set(err, STATUS_INPUT,
+			       "%s: flip probability %g does not belong to epsilon %g", name, g->q,
+			       g->epsilon);
+	if (g->debias && !(g->q < 0.5))
+		return err_set(err, STATUS_INPUT, "%s: pure noise cannot be de-biased", name);
+	return 0;
+}
+
+static int check_levels(const char *name, const struct gate *g, struct err *err)
+{
+	int i;
+
+	for (i = 0; i < g->c; i++)
+		if (!((g->low ? g->low[i] : 0) < (g->high ? g->high[i] : 1)))
+			return err_set(err, STATUS_INPUT,
+				       "%s: channel %d's low level is not below its high one", name,
+				       i);
+	return 0;
+}
+
+static int gate_from_json(const char *name, const json_t *o, struct gate *g, struct err *err)
+{
+	int encoding, mechanism;
+	long channels;
+
+	if (get_choice(name, o, "encoding", encoding_names, &encoding, err) ||
+	    get_choice(name, o, "mechanism", mechanism_names, &mechanism, err) ||
+	    json_get_long(name, o, "channels", 1, MAX_CHANNELS, &channels, err))
+		return -1;
+	gate_init(g, (enum encoding)encoding, (int)channels);
+	g->mechanism = (enum mechanism)mechanism;
+	if (json_get_double(name, o, "epsilon", 0, DBL_MAX, &g->epsilon, err) ||
+	    json_get_double(name, o, "q", 0, 0.5, &g->q, err) ||
+	    json_get_bool(name, o, "debias", &g->debias, err) ||
+	    get_floats(name, o, "threshold", g->c, &g->threshold, err) ||
+	    get_floats(name, o, "low", g->c, &g->low, err) ||
+	    get_floats(name, o, "high", g->c, &g->high, err))
+		return -1;
+	return check_noise(name, g, err) || check_levels(name, g, err) ? -1 : 0;
+}
+
+int gates_from_json(const char *name, const json_t *value, struct gates *out, struct err *err)
+{
+	const json_t *list = json_get_array(name, value, "gates", err);
+	long cut;
+	size_t i;
+
+	*out = (struct gates){0};
+	if (!list || json_get_long(name, value, "cut", 0, 100000, &cut, err))
+		return -1;
+	if (json_array_size(list) < 1 || json_array_size(list) > MAX_GATES)
+		return err_set(err, STATUS_INPUT, "%s: %zu gates", name, json_array_size(list));
+	out->cut = (int)cut;
+	out->gate = xcalloc(json_array_size(list), sizeof(*out->gate));
+	for (i = 0; i < json_array_size(list); i++) {
+		out->n++;
+		if (gate_from_json(name, json_array_get(list, i), &out->gate[i], err)) {
+			gates_release(out);
+			return -1;
+		}
+	}
+	return 0;
+}
+
+int gates_parse(const char *json, struct gates *out, struct err *err)
+{
+	json_t *value = json_parse("gate", json, strlen(json), err);
+	int rc;
+
+	*out = (struct gates){0};
+	if (!value)
+		return -1;
+	rc = gates_from_json("gate", value, out, err);
+	json_decref(value);
+	return rc;
+}
+
+void gates_release(struct gates *g)
+{
+	int i;
+
+	for (i = 0; i < g->n; i++)
+		gate_release(&g->gate[i]);
+	free(g->gate);
+	*g = (struct gates){0};
+}
