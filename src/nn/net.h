@@ -20,6 +20,10 @@ struct net_options {
 	enum conv_path path; /* CONV_AUTO is resolved */
 	bool train;          /* batch statistics, gradients */
 	int freeze;          /* train: layers < freeze run in evaluation mode and get no gradient */
+	bool input_grad;     /* train: the gradient with respect to the inputs too, through frozen
+				layers as well (feature inversion, gate-aware training) */
+	bool keep_y;         /* train: keep activations instead of making them again from the
+				convolutions' results: faster by some sweeps, nearly twice the memory */
 	bool keep_all;       /* keep every layer's output (tests); costs memory */
 };
 
@@ -38,9 +42,7 @@ struct view net_input(struct net *net, int i, int n);
 struct view net_output(struct net *net, int i, int n);
 struct view net_output_grad(struct net *net, int i, int n); /* train: write before net_backward */
 struct view net_layer_output(struct net *net, int layer, int n); /* keep_all only */
-/* Gradient with respect to input i, when asked for by net_want_input_grad before the first batch
- * (feature inversion, gate-aware training). */
-void net_want_input_grad(struct net *net);
+/* Gradient with respect to input i, after net_backward; input_grad only. */
 struct view net_input_grad(struct net *net, int i, int n);
 
 /* Call after the parameters changed (evaluation folds batch norm, all paths pack weights). */

@@ -1,0 +1,510 @@
+#include "nn/net.h"
+
+#include "nn/conv.h"
+#include "nn/maxpool.h"
+#include "nn/netops.h"
+#include "nn/netplan.h"
+#include "nn/upsample.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+/* YOLOv5's batch norms (models/yolo.py, initialize_weights). */
+#define BN_EPS      1e-3f
+#define BN_MOMENTUM 0.03f
+
+struct net {
+	struct plan plan;
+	struct pool *pool;
+	float *memory; /* arena, weights, sums, waste, scratch: one allocation */
+	float *arena, *weights;
+	double *sums; /* 2*max_cout */
+	float *waste; /* gradients of frozen batch norms: max_cout */
+	void *scratch;
+	struct net_time *rows;
+	int nrows;
+};
+
+/* ---- memory ---- */
+
+struct layout {
+	size_t arena, weights, sums, waste, scratch, total; /* bytes from the start */
+};
+
+static size_t align64(size_t n)
+{
+	return (n + 63) / 64 * 64;
+}
+
+static struct layout lay_out(const struct plan *p)
+{
+	const size_t c = (size_t)p->max_cout;
+	struct layout l = {0};
+
+	l.weights = align64(p->arena * sizeof(float));
+	l.sums = l.weights + align64(p->weights * sizeof(float));
+	l.waste = l.sums + align64(2 * c * sizeof(double));
+	l.scratch = l.waste + align64(2 * c * sizeof(float));
+	l.total = l.scratch + align64(p->scratch);
+	return l;
+}
+
+static struct view slot_view(const struct net *net, struct slot s)
+{
+	const struct buffer *b;
+	struct view v = {0};
+
+	if (s.buf < 0)
+		return v;
+	b = &net->plan.bufs[s.buf];
+	v = (struct view){net->arena + b->offset + b->lead,
+			  net->plan.opt.max_n,
+			  b->h,
+			  b->w,
+			  s.c,
+			  b->c,
+			  b->pad};
+	v.p += s.c0;
+	return v;
+}
+
+static void place_bn(struct unit *u, float *at)
+{
+	const size_t c = ((size_t)u->shape.cout + 15) / 16 * 16;
+
+	u->bn = (struct bn){.c = u->shape.cout,
+			    .eps = BN_EPS,
+			    .momentum = BN_MOMENTUM,
+			    .mean = at,
+			    .rstd = at + c,
+			    .scale = at + 2 * c,
+			    .shift = at + 3 * c};
+}
+
+static void place(struct net *net)
+{
+	struct plan *p = &net->plan;
+	const struct layout l = lay_out(p);
+	char *base = xaligned(l.total);
+	int i;
+
+	net->memory = (float *)base;
+	net->arena = (float *)(base + l.arena);
+	net->weights = (float *)(base + l.weights);
+	net->sums = (double *)(base + l.sums);
+	net->waste = (float *)(base + l.waste);
+	net->scratch = base + l.scratch;
+	for (i = 0; i < p->nunits; i++) {
+		struct unit *u = &p->units[i];
+
+		u->packed = net->weights + u->packed_at;
+		u->bias = net->weights + u->bias_at;
+		place_bn(u, net->weights + u->bn_at);
+	}
+	for (i = 0; i < p->nops; i++) {
+		struct op *op = &p->ops[i];
+
+		op->vx = slot_view(net, op->x);
+		op->vy = slot_view(net, op->y);
+		op->vz = slot_view(net, op->z);
+	}
+}
+
+/* ---- the profile ---- */
+
+static const char *op_name(const struct plan *p, const struct op *op)
+{
+	static const char *const names[] = {
+		[OP_CONV] = "convolution",
+		[OP_BNACT] = "batch norm + activation",
+		[OP_MAXPOOL] = "max pooling",
+		[OP_UPSAMPLE] = "upsampling",
+		[OP_COPY] = "copy",
+		[OP_FOCUS] = "focus",
+		[OP_FLATTEN] = "flatten",
+		[OP_LOSS] = "",
+		[OP_CLEAR] = "clear",
+		[OP_ADD] = "add",
+		[OP_BNACT_BACK] = "batch norm + activation, backward",
+		[OP_BIAS_BACK] = "bias, backward",
+		[OP_WEIGHT_BACK] = "convolution, backward weights",
+		[OP_DATA_BACK] = "convolution, backward data",
+		[OP_MAXPOOL_BACK] = "max pooling, backward",
+		[OP_UPSAMPLE_BACK] = "upsampling, backward",
+		[OP_FOCUS_BACK] = "focus, backward",
+		[OP_FLATTEN_BACK] = "flatten, backward",
+	};
+
+	if (op->kind == OP_BNACT && op - p->ops > p->loss)
+		return "batch norm + activation, again";
+	return names[op->kind];
+}
+
+static double op_flops(const struct plan *p, const struct op *op)
+{
+	if (op->kind != OP_CONV && op->kind != OP_WEIGHT_BACK && op->kind != OP_DATA_BACK)
+		return 0;
+	return conv_flops(&p->units[op->unit].shape);
+}
+
+static void make_rows(struct net *net)
+{
+	struct plan *p = &net->plan;
+	int i, j;
+
+	net->rows = xcalloc((size_t)p->nops, sizeof(*net->rows));
+	for (i = 0; i < p->nops; i++) {
+		struct op *op = &p->ops[i];
+		const char *what = op_name(p, op);
+		const int layer = op->step < 0 ? -1 : p->g->steps[op->step].layer;
+
+		for (j = 0; j < net->nrows; j++)
+			if (net->rows[j].what == what && net->rows[j].layer == layer)
+				break;
+		if (j == net->nrows)
+			net->rows[net->nrows++] = (struct net_time){.what = what, .layer = layer};
+		op->row = j;
+	}
+}
+
+const struct net_time *net_profile(const struct net *net, int *rows)
+{
+	*rows = net->nrows;
+	return net->rows;
+}
+
+void net_profile_reset(struct net *net)
+{
+	int i;
+
+	for (i = 0; i < net->nrows; i++) {
+		net->rows[i].seconds = net->rows[i].flops = 0;
+		net->rows[i].calls = 0;
+	}
+}
+
+static double seconds(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+/* ---- life ---- */
+
+struct net *net_new(const struct graph *g, const struct net_options *opt, struct pool *pool,
+		    struct err *err)
+{
+	struct net *net = xcalloc(1, sizeof(*net));
+
+	net->pool = pool;
+	if (plan_init(&net->plan, g, opt, pool_threads(pool), err)) {
+		free(net);
+		return NULL;
+	}
+	place(net);
+	make_rows(net);
+	return net;
+}
+
+void net_free(struct net *net)
+{
+	if (!net)
+		return;
+	plan_release(&net->plan);
+	free(net->memory);
+	free(net->rows);
+	free(net);
+}
+
+size_t net_bytes(const struct graph *g, const struct net_options *opt, struct pool *pool)
+{
+	struct plan p;
+	struct err err;
+	size_t bytes;
+
+	if (plan_init(&p, g, opt, pool_threads(pool), &err))
+		return 0;
+	bytes = lay_out(&p).total;
+	plan_release(&p);
+	return bytes;
+}
+
+/* ---- what goes in and comes out ---- */
+
+int net_ninputs(const struct net *net)
+{
+	return net->plan.ninputs;
+}
+
+int net_noutputs(const struct net *net)
+{
+	return net->plan.noutputs;
+}
+
+static struct view value_view(const struct net *net, int value, int n)
+{
+	const struct view v = slot_view(net, plan_slot(&net->plan, value));
+
+	return view_batch(&v, n);
+}
+
+static struct view grad_view(const struct net *net, int value, int n)
+{
+	const struct slot s = plan_grad_slot(&net->plan, value);
+	struct view v = {0};
+
+	if (s.buf < 0)
+		return v;
+	v = slot_view(net, s);
+	return view_batch(&v, n);
+}
+
+struct view net_input(struct net *net, int i, int n)
+{
+	BUG_IF(i < 0 || i >= net->plan.ninputs);
+	return value_view(net, net->plan.inputs[i], n);
+}
+
+struct view net_output(struct net *net, int i, int n)
+{
+	BUG_IF(i < 0 || i >= net->plan.noutputs);
+	return value_view(net, net->plan.outputs[i], n);
+}
+
+struct view net_layer_output(struct net *net, int layer, int n)
+{
+	BUG_IF(!net->plan.opt.keep_all || layer < net->plan.opt.from || layer >= net->plan.opt.to);
+	return value_view(net, net->plan.g->layers[layer].out, n);
+}
+
+struct view net_output_grad(struct net *net, int i, int n)
+{
+	BUG_IF(i < 0 || i >= net->plan.noutputs);
+	return grad_view(net, net->plan.outputs[i], n);
+}
+
+struct view net_input_grad(struct net *net, int i, int n)
+{
+	BUG_IF(i < 0 || i >= net->plan.ninputs);
+	return grad_view(net, net->plan.inputs[i], n);
+}
+
+/* ---- parameters ---- */
+
+static const float *param_at(const struct plan *p, int row, const float *params)
+{
+	return row < 0 ? NULL : params + p->g->params[row].offset;
+}
+
+/* A convolution without batch norm but with a sweep: u = z*1 + bias. */
+static void load_identity(struct unit *u, const float *bias)
+{
+	int c;
+
+	for (c = 0; c < u->bn.c; c++) {
+		u->bn.mean[c] = 0;
+		u->bn.rstd[c] = u->bn.scale[c] = 1;
+		u->bn.shift[c] = bias ? bias[c] : 0;
+	}
+}
+
+static void load_bn(const struct plan *p, struct unit *u, int row, const float *params)
+{
+	u->bn.gamma = param_at(p, row, params);
+	u->bn.beta = param_at(p, row + 1, params);
+	/* Only UNIT_BATCH writes these, in net_forward, which is given them to write. */
+	u->bn.running_mean = (float *)(uintptr_t)param_at(p, row + 2, params);
+	u->bn.running_var = (float *)(uintptr_t)param_at(p, row + 3, params);
+}
+
+static void load_unit(struct net *net, struct unit *u, const float *params)
+{
+	const struct plan *p = &net->plan;
+	const struct step *s = &p->g->steps[u->step];
+	const float *w = param_at(p, s->weight, params);
+	const float *bias = param_at(p, s->bias, params);
+	const size_t c = (size_t)u->shape.cout;
+
+	if (s->bn >= 0)
+		load_bn(p, u, s->bn, params);
+	if (u->mode == UNIT_FUSED) {
+		if (s->bn >= 0) {
+			float *folded = net->scratch;
+
+			bn_fold(&u->bn, w, p->g->params[s->weight].count / c, bias, folded,
+				u->bias);
+			w = folded;
+		} else if (bias) {
+			memcpy(u->bias, bias, c * sizeof(float));
+		} else {
+			memset(u->bias, 0, c * sizeof(float));
+		}
+	} else if (s->bn < 0) {
+		load_identity(u, bias);
+	} else if (u->mode == UNIT_CONSTANT) {
+		bn_prepare_eval(&u->bn);
+	}
+	conv_pack(u->conv, net->pool, w, u->packed);
+}
+
+void net_load_params(struct net *net, const float *params)
+{
+	int i;
+
+	for (i = 0; i < net->plan.nunits; i++)
+		load_unit(net, &net->plan.units[i], params);
+}
+
+/* ---- forward and backward ---- */
+
+static void run_conv(struct net *net, const struct op *op, const struct view *x,
+		     const struct view *y, const struct view *residual, float *params)
+{
+	struct unit *u = &net->plan.units[op->unit];
+	const struct step *s = &net->plan.g->steps[op->step];
+	struct conv_epilogue epi = {0};
+
+	if (u->mode == UNIT_FUSED) {
+		epi.bias = u->bias;
+		epi.silu = s->act == ACT_SILU;
+		epi.residual = *residual;
+	} else if (u->mode == UNIT_BATCH) {
+		epi.sums = net->sums;
+	}
+	conv_forward(u->conv, net->pool, u->packed, x, y, &epi, net->scratch);
+	if (u->mode == UNIT_BATCH) {
+		load_bn(&net->plan, u, s->bn, params);
+		bn_prepare_train(&u->bn, net->sums, (double)y->n * y->h * y->w);
+	}
+}
+
+static struct maxpool pool_of(const struct net *net, const struct op *op)
+{
+	const struct step *s = &net->plan.g->steps[op->step];
+
+	return (struct maxpool){s->k, s->s, s->p};
+}
+
+static void run_bnact_back(struct net *net, const struct op *op, const struct view *z,
+			   const struct view *dy, const struct view *dz, float *grads)
+{
+	const struct plan *p = &net->plan;
+	const struct unit *u = &p->units[op->unit];
+	const struct step *s = &p->g->steps[op->step];
+	float *dgamma = net->waste, *dbeta = net->waste + p->max_cout;
+
+	if (!u->frozen && s->bn >= 0) {
+		dgamma = grads + p->g->params[s->bn].offset;
+		dbeta = grads + p->g->params[s->bn + 1].offset;
+	} else if (!u->frozen && s->bias >= 0) {
+		dbeta = grads + p->g->params[s->bias].offset;
+	}
+	bnact_backward(net->pool, &u->bn, s->act, u->mode != UNIT_BATCH, z, dy, dz, dgamma, dbeta,
+		       net->scratch);
+}
+
+static void run_op(struct net *net, const struct op *op, int n, float *params, float *grads)
+{
+	const struct plan *p = &net->plan;
+	const struct unit *u = op->unit < 0 ? NULL : &p->units[op->unit];
+	const struct step *s = op->step < 0 ? NULL : &p->g->steps[op->step];
+	struct view x = op->vx, y = op->vy, z = op->vz;
+
+	x.n = y.n = z.n = n;
+	switch (op->kind) {
+	case OP_CONV:
+		run_conv(net, op, &x, &y, &z, params);
+		break;
+	case OP_BNACT:
+		bnact_forward(net->pool, &u->bn, s->act, &x, &z, &y);
+		break;
+	case OP_MAXPOOL: {
+		const struct maxpool m = pool_of(net, op);
+
+		maxpool_forward(&m, net->pool, &x, &y, (uint8_t *)z.p);
+		break;
+	}
+	case OP_UPSAMPLE:
+		upsample_forward(net->pool, &x, &y);
+		break;
+	case OP_COPY:
+		view_copy(net->pool, &x, &y);
+		break;
+	case OP_FOCUS:
+		focus_forward(net->pool, &x, &y);
+		break;
+	case OP_FLATTEN:
+		flatten_forward(net->pool, &x, &y);
+		break;
+	case OP_LOSS:
+		break;
+	case OP_CLEAR:
+		view_clear(&y);
+		break;
+	case OP_ADD:
+		view_add(net->pool, &x, &y);
+		break;
+	case OP_BNACT_BACK:
+		run_bnact_back(net, op, &x, &y, &z, grads);
+		break;
+	case OP_BIAS_BACK:
+		bias_backward(net->pool, &y, grads + p->g->params[s->bias].offset, net->scratch);
+		break;
+	case OP_WEIGHT_BACK:
+		conv_backward_weights(u->conv, net->pool, &x, &y,
+				      grads + p->g->params[s->weight].offset, net->scratch);
+		break;
+	case OP_DATA_BACK:
+		conv_backward_data(u->conv, net->pool, u->packed, &y, &z, op->add, net->scratch);
+		break;
+	case OP_MAXPOOL_BACK: {
+		const struct maxpool m = pool_of(net, op);
+
+		maxpool_backward(&m, net->pool, (const uint8_t *)x.p, &y, &z, op->add);
+		break;
+	}
+	case OP_UPSAMPLE_BACK:
+		upsample_backward(net->pool, &y, &z, op->add);
+		break;
+	case OP_FOCUS_BACK:
+		focus_backward(net->pool, &y, &z, op->add);
+		break;
+	case OP_FLATTEN_BACK:
+		flatten_backward(net->pool, &y, &z, op->add);
+		break;
+	}
+}
+
+static void run(struct net *net, int from, int to, int n, float *params, float *grads)
+{
+	double before = seconds();
+	int i;
+
+	BUG_IF(n < 1 || n > net->plan.opt.max_n);
+	for (i = from; i < to; i++) {
+		const struct op *op = &net->plan.ops[i];
+		struct net_time *row = &net->rows[op->row];
+		double now;
+
+		run_op(net, op, n, params, grads);
+		now = seconds();
+		row->seconds += now - before;
+		row->flops += op_flops(&net->plan, op) * n;
+		row->calls++;
+		before = now;
+	}
+}
+
+void net_forward(struct net *net, int n, float *params)
+{
+	run(net, 0, net->plan.loss, n, params, NULL);
+}
+
+void net_backward(struct net *net, int n, float *grads)
+{
+	BUG_IF(!net->plan.opt.train);
+	run(net, net->plan.loss + 1, net->plan.nops, n, NULL, grads);
+}
