@@ -233,7 +233,7 @@ struct graph *config_parse(const char *name, const char *text, struct err *err)
 	if (!y)
 		return NULL;
 	g = build(y->doc[0], err);
-	yaml_free(y);
+	yaml_tree_free(y);
 	return g;
 }
 

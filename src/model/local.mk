@@ -1,6 +1,7 @@
 # Room: src/model
 
 libmist_a_SOURCES += \
+	src/model/config.c src/model/config.h \
 	src/model/hyp.h \
 	src/model/results.c src/model/results.h \
 	src/model/schedule.c src/model/schedule.h

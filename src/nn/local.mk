@@ -3,8 +3,12 @@ libmist_a_SOURCES += \
 	src/nn/bnact.c src/nn/bnact.h src/nn/bnact-sweep.h src/nn/bnact-sweep.inc.h \
 	src/nn/bnact-v128.c \
 	src/nn/conv.c src/nn/conv.h src/nn/conv-blas.c src/nn/conv-plan.h \
+	src/nn/graph.c src/nn/graph.h \
 	src/nn/linear.c src/nn/linear.h \
 	src/nn/maxpool.c src/nn/maxpool.h \
+	src/nn/module.c src/nn/module.h \
+	src/nn/net.c src/nn/net.h src/nn/netback.c src/nn/netmem.c \
+	src/nn/netops.c src/nn/netops.h src/nn/netplan.c src/nn/netplan.h \
 	src/nn/optim.c src/nn/optim.h \
 	src/nn/simd.inc.h \
 	src/nn/tensor.c src/nn/tensor.h \

@@ -50,9 +50,9 @@ void net_load_params(struct net *net, const float *params);
 /* train: batch statistics; running statistics in `params` are updated. */
 void net_forward(struct net *net, int n, float *params);
 /* Adds to grads (laid out as params; zeros where nothing is trained). */
-void net_backward(struct net *net, int n, const float *params, float *grads);
+void net_backward(struct net *net, int n, float *grads);
 
-/* Time per layer since the last reset, for --profile; NULL ends the list of rows. */
+/* Time per layer (-1: none) and operation since the last reset, for --profile. */
 struct net_time {
 	const char *what;
 	int layer;
