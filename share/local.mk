@@ -6,3 +6,6 @@ dist_models_DATA = \
 	share/mistutils/models/yolov5m.yaml \
 	share/mistutils/models/yolov5l.yaml \
 	share/mistutils/models/yolov5x.yaml
+hypdir = $(pkgdatadir)/hyp
+dist_hyp_DATA = share/mistutils/hyp/scratch-low.yaml share/mistutils/hyp/scratch-med.yaml \
+	share/mistutils/hyp/mist.yaml

@@ -2,10 +2,14 @@
 
 libmist_a_SOURCES += \
 	src/model/config.c src/model/config.h \
-	src/model/hyp.h \
+	src/model/hyp.c src/model/hyp.h \
 	src/model/results.c src/model/results.h \
 	src/model/schedule.c src/model/schedule.h
 if HAVE_CMOCKA
+check_PROGRAMS += tests/unit/t-hyp
+tests_unit_t_hyp_SOURCES = tests/unit/t-hyp.c
+tests_unit_t_hyp_CFLAGS = $(AM_CFLAGS) $(unit_cflags)
+tests_unit_t_hyp_LDADD = $(LDADD) $(CMOCKA_LIBS)
 check_PROGRAMS += tests/unit/t-results
 tests_unit_t_results_SOURCES = tests/unit/t-results.c
 tests_unit_t_results_CFLAGS = $(AM_CFLAGS) $(unit_cflags)
@@ -16,6 +20,8 @@ tests_unit_t_schedule_CFLAGS = $(AM_CFLAGS) $(unit_cflags)
 tests_unit_t_schedule_LDADD = $(LDADD) $(CMOCKA_LIBS)
 endif
 
-EXTRA_PROGRAMS += tests/fuzz/fuzz-results
+EXTRA_PROGRAMS += tests/fuzz/fuzz-hyp tests/fuzz/fuzz-results
+tests_fuzz_fuzz_hyp_SOURCES = tests/fuzz/fuzz-hyp.c
+tests_fuzz_fuzz_hyp_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
 tests_fuzz_fuzz_results_SOURCES = tests/fuzz/fuzz-results.c
 tests_fuzz_fuzz_results_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
