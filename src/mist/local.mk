@@ -1,10 +1,16 @@
 # Room: src/mist - the gate, privacy noise, feature streams.
 libmist_a_SOURCES += \
+	src/mist/calibrate.c src/mist/calibrate.h \
 	src/mist/gate.c src/mist/gate.h \
 	src/mist/gate_json.c src/mist/gate_json.h \
 	src/mist/noise.c src/mist/noise.h
 
 if HAVE_CMOCKA
+check_PROGRAMS += tests/unit/t-calibrate
+tests_unit_t_calibrate_SOURCES = tests/unit/t-calibrate.c
+tests_unit_t_calibrate_CFLAGS = $(AM_CFLAGS) $(unit_cflags)
+tests_unit_t_calibrate_LDADD = $(LDADD) $(CMOCKA_LIBS)
+
 check_PROGRAMS += tests/unit/t-gate
 tests_unit_t_gate_SOURCES = tests/unit/t-gate.c
 tests_unit_t_gate_CFLAGS = $(AM_CFLAGS) $(unit_cflags)
