@@ -1,10 +1,18 @@
 #include "nn/conv.h"
 
 #include "base/mem.h"
-#include "nn/conv-plan.h"
+#include "nn/conv-direct.h"
 
 #include <cblas.h>
 #include <string.h>
+
+/* Where there are no wide vectors: 128-bit kernels on NEON, OpenBLAS (its SSE kernels) on old x86.
+ */
+#ifdef HAVE_X86_KERNELS
+#define AUTO_FALLBACK CONV_OPENBLAS
+#else
+#define AUTO_FALLBACK CONV_V128
+#endif
 
 void conv_shape_out(struct conv_shape *s)
 {
@@ -60,14 +68,43 @@ const char *conv_path_name(enum conv_path path)
 	return "?";
 }
 
+static bool runs_here(enum conv_path path)
+{
+	switch (path) {
+#ifdef HAVE_X86_KERNELS
+	case CONV_AVX512:
+		return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
+		       __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl");
+	case CONV_AVX2:
+		return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+#else
+	case CONV_AVX512:
+	case CONV_AVX2:
+		return false;
+#endif
+	case CONV_OPENBLAS:
+	case CONV_V128:
+		return true;
+	case CONV_AUTO:
+		break;
+	}
+	return false;
+}
+
 int conv_resolve(enum conv_path want, enum conv_path *out, struct err *err)
 {
-	if (want == CONV_AUTO)
-		want = CONV_OPENBLAS;
-	if (want != CONV_OPENBLAS)
-		return err_set(err, STATUS_USAGE, "kernel '%s' is not in this build",
+	static const enum conv_path order[] = {CONV_AVX512, CONV_AVX2, AUTO_FALLBACK};
+	size_t i;
+
+	if (want != CONV_AUTO && !runs_here(want))
+		return err_set(err, STATUS_USAGE, "kernel '%s' does not run on this processor",
 			       conv_path_name(want));
 	*out = want;
+	for (i = 0; want == CONV_AUTO && i < ARRAY_LEN(order); i++)
+		if (runs_here(order[i])) {
+			*out = order[i];
+			break;
+		}
 	return 0;
 }
 
@@ -79,34 +116,47 @@ struct conv *conv_new(const struct conv_shape *shape, enum conv_path path, int m
 	conv_shape_out(&check);
 	BUG_IF(shape->oh != check.oh || shape->ow != check.ow || check.oh < 1 || check.ow < 1);
 	BUG_IF(shape->cin % shape->groups || shape->cout % shape->groups);
-	BUG_IF(path == CONV_AUTO || max_n < 1);
-	/* we bring the threads */
-	openblas_set_num_threads(1);
+	BUG_IF(!runs_here(path) || max_n < 1);
 	c->s = *shape;
-	c->path = path;
+	c->path = direct_reaches(shape) ? path : CONV_OPENBLAS;
 	c->max_n = max_n;
 	c->train = train;
+	if (c->path == CONV_OPENBLAS)
+		openblas_set_num_threads(1); /* we bring the threads */
+	else
+		c->direct = direct_new(c);
 	return c;
 }
 
 void conv_free(struct conv *c)
 {
+	if (c)
+		direct_free(c->direct);
 	free(c);
 }
 
 size_t conv_scratch(const struct conv *c, int threads)
 {
-	return conv_blas_scratch(c, threads);
+	size_t forward, weights;
+
+	if (!c->direct)
+		return conv_blas_scratch(c, threads);
+	forward = direct_scratch(c);
+	weights = c->train ? direct_dw_scratch(c) : 0;
+	return forward > weights ? forward : weights;
 }
 
 size_t conv_packed_floats(const struct conv *c)
 {
-	return conv_blas_packed_floats(c);
+	return c->direct ? direct_packed_floats(c) : conv_blas_packed_floats(c);
 }
 
 void conv_pack(const struct conv *c, struct pool *pool, const float *w_oihw, float *packed)
 {
-	conv_blas_pack(c, pool, w_oihw, packed);
+	if (c->direct)
+		direct_pack(c, pool, w_oihw, packed);
+	else
+		conv_blas_pack(c, pool, w_oihw, packed);
 }
 
 static void check_views(const struct conv *c, const struct view *x, const struct view *y)
@@ -126,7 +176,10 @@ void conv_forward(const struct conv *c, struct pool *pool, const float *packed,
 	BUG_IF(x->pad < c->s.pad);
 	BUG_IF(epi && epi->sums && (epi->bias || epi->silu || epi->residual.p));
 	BUG_IF(epi && epi->residual.p && !view_same_shape(&epi->residual, y));
-	conv_blas_forward(c, pool, packed, x, y, epi, scratch);
+	if (c->direct)
+		direct_forward(c, pool, packed, x, y, epi, scratch);
+	else
+		conv_blas_forward(c, pool, packed, x, y, epi, scratch);
 }
 
 void conv_backward_data(const struct conv *c, struct pool *pool, const float *packed,
@@ -137,7 +190,10 @@ void conv_backward_data(const struct conv *c, struct pool *pool, const float *pa
 	check_views(c, dx, dy);
 	conv_pads(&c->s, &x_pad, &dy_pad);
 	BUG_IF(dy->pad < dy_pad || !c->train);
-	conv_blas_backward_data(c, pool, packed, dy, dx, add, scratch);
+	if (c->direct)
+		direct_backward_data(c, pool, packed, dy, dx, add);
+	else
+		conv_blas_backward_data(c, pool, packed, dy, dx, add, scratch);
 }
 
 void conv_backward_weights(const struct conv *c, struct pool *pool, const struct view *x,
@@ -145,7 +201,10 @@ void conv_backward_weights(const struct conv *c, struct pool *pool, const struct
 {
 	check_views(c, x, dy);
 	BUG_IF(x->pad < c->s.pad || !c->train);
-	conv_blas_backward_weights(c, pool, x, dy, dw_oihw, scratch);
+	if (c->direct)
+		direct_backward_weights(c, pool, x, dy, dw_oihw, scratch);
+	else
+		conv_blas_backward_weights(c, pool, x, dy, dw_oihw, scratch);
 }
 
 #define SUM_BLOCK 64

@@ -4,6 +4,8 @@ libmist_a_SOURCES += \
 	src/nn/bnact-v128.c \
 	src/nn/conv.c src/nn/conv.h src/nn/conv-blas.c src/nn/conv-plan.h \
 	src/nn/graph.c src/nn/graph.h \
+	src/nn/conv-direct.c src/nn/conv-direct.h src/nn/conv-direct-dw.c \
+	src/nn/conv-kernel.inc.h src/nn/conv-v128.c \
 	src/nn/linear.c src/nn/linear.h \
 	src/nn/maxpool.c src/nn/maxpool.h \
 	src/nn/module.c src/nn/module.h \
@@ -19,9 +21,9 @@ if HAVE_X86
 AM_CPPFLAGS += -DHAVE_X86_KERNELS
 noinst_LIBRARIES += libmist_avx2.a libmist_avx512.a
 kernel_libs += libmist_avx2.a libmist_avx512.a
-libmist_avx2_a_SOURCES = src/nn/bnact-avx2.c
+libmist_avx2_a_SOURCES = src/nn/bnact-avx2.c src/nn/conv-avx2.c
 libmist_avx2_a_CFLAGS = $(AM_CFLAGS) $(AVX2_CFLAGS)
-libmist_avx512_a_SOURCES = src/nn/bnact-avx512.c
+libmist_avx512_a_SOURCES = src/nn/bnact-avx512.c src/nn/conv-avx512.c
 libmist_avx512_a_CFLAGS = $(AM_CFLAGS) $(AVX512_CFLAGS)
 endif
 

@@ -31,9 +31,16 @@ SIMD_INLINE void v_store(float *p, vf v)
 	*(vf_mem *)p = v;
 }
 
+/* 0 + x would be shorter, but is not x when x is -0: the compiler would have to add. */
 SIMD_INLINE vf v_set(float x)
 {
-	return (vf){0} + x;
+#if SIMD_BYTES == 64
+	return (vf){x, x, x, x, x, x, x, x, x, x, x, x, x, x, x, x};
+#elif SIMD_BYTES == 32
+	return (vf){x, x, x, x, x, x, x, x};
+#else
+	return (vf){x, x, x, x};
+#endif
 }
 
 /* The first n lanes (0 < n < LANES); the rest read as zeros, and are left as they are in memory. */

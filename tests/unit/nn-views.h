@@ -12,8 +12,9 @@
 
 #include <math.h>
 
-#define WATCH 12345.5f /* what channels of the neighbours hold, and pads before they are written   \
-			*/
+#define WATCH                                                                                      \
+	12345.5f /* what channels of the neighbours hold, and pads before they are written         \
+		  */
 
 struct test_view {
 	struct view v;

@@ -1,0 +1,7 @@
+/* 16 registers: 12 accumulators, the weights, one broadcast. */
+#define SIMD_BYTES   32
+#define TILE_VECTORS 2
+#define TILE_PIXELS  6
+#define TILE_NARROW  12
+#define CONV_KERNELS conv_kernels_avx2
+#include "nn/conv-kernel.inc.h"

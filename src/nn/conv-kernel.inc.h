@@ -1,0 +1,259 @@
+/*
+ * conv-kernel.inc.h - the inner loops of the direct convolution, compiled once per instruction set.
+ *
+ * The includer defines SIMD_BYTES, CONV_KERNELS (the name of the table) and the size of the
+ * register tile: TILE_VECTORS vectors of output channels by TILE_PIXELS pixels (TILE_NARROW for one
+ * vector). The accumulators of a tile, its weights and one broadcast input must fit the registers.
+ *
+ * Every output is a sum over taps in the same order whatever the tile, so the width of a row, the
+ * number of threads and the vector width do not change a bit of it.
+ */
+#include "nn/conv-direct.h"
+#include "nn/simd.inc.h"
+
+#define UNROLL    _Pragma("GCC unroll 32")
+#define TILE_MOST (TILE_NARROW > TILE_PIXELS ? TILE_NARROW : TILE_PIXELS)
+/* The compiler must not see through the pointers: it would keep one for every pixel. */
+#define OPAQUE(ptr) __asm__("" : "+r"(ptr))
+
+/* Pixels three to a pointer: x86 addresses base, base + step*4 and base + step*8 for nothing. */
+#define POINTERS ((TILE_MOST + 2) / 3)
+
+struct sums {
+	vf sum[TILE_VECTORS], squares[TILE_VECTORS];
+};
+
+/* y = act(acc + bias) + residual, from accumulators that went through memory. */
+static __attribute__((noinline)) void finish_all(const struct conv_row *r, int col, int pixels,
+						 int vectors, const vf *acc)
+{
+	int p, v;
+
+	for (v = 0; v < vectors; v++) {
+		const int n = r->channels - v * LANES;
+		const vf bias = r->bias ? v_load_n(r->bias + v * LANES, n) : v_set(0);
+
+		for (p = 0; p < pixels; p++) {
+			vf u = acc[p * vectors + v] + bias;
+
+			if (r->silu)
+				u = u * v_sigmoid(u);
+			if (r->residual)
+				u = u +
+				    v_load_n(r->residual + (size_t)(col + p) * r->residual_step +
+						     v * LANES,
+					     n);
+			v_store_n(r->y + (size_t)(col + p) * r->y_step + v * LANES, u, n);
+		}
+	}
+}
+
+SIMD_INLINE void tile_step(vf acc[][TILE_VECTORS], const float *const *a, size_t s, int i,
+			   const float *w, const int pixels, const int vectors)
+{
+	vf wv[TILE_VECTORS];
+	int p, v;
+
+	UNROLL
+	for (v = 0; v < vectors; v++)
+		wv[v] = v_load(w + v * LANES);
+	UNROLL
+	for (p = 0; p < pixels; p++) {
+		const vf b = v_set(a[p / 3][(size_t)(p % 3) * s + (size_t)i]);
+
+		UNROLL
+		for (v = 0; v < vectors; v++)
+			acc[p][v] += b * wv[v];
+	}
+}
+
+SIMD_INLINE void tile_finish(const struct conv_row *r, int col, struct sums *sums,
+			     vf acc[][TILE_VECTORS], const int pixels, const int vectors)
+{
+	const int last = r->channels - (vectors - 1) * LANES;
+	float *y = r->y + (size_t)col * r->y_step;
+	vf spill[TILE_MOST * TILE_VECTORS];
+	int p, v;
+
+	if (r->finish == FINISH_ALL) {
+		UNROLL
+		for (p = 0; p < pixels; p++)
+			UNROLL
+		for (v = 0; v < vectors; v++)
+			spill[p * vectors + v] = acc[p][v];
+		finish_all(r, col, pixels, vectors, spill);
+		return;
+	}
+	if (r->finish == FINISH_SUMS)
+		UNROLL
+	for (p = 0; p < pixels; p++)
+		UNROLL
+	for (v = 0; v < vectors; v++) {
+		sums->sum[v] += acc[p][v];
+		sums->squares[v] += acc[p][v] * acc[p][v];
+	}
+	UNROLL
+	for (p = 0; p < pixels; p++, y += r->y_step)
+		UNROLL
+	for (v = 0; v < vectors; v++) {
+		const int n = v < vectors - 1 ? LANES : last;
+
+		if (r->finish == FINISH_ADD)
+			acc[p][v] += v_load_n(y + v * LANES, n);
+		v_store_n(y + v * LANES, acc[p][v], n);
+	}
+}
+
+SIMD_INLINE void tile(const struct conv_row *r, int col, struct sums *sums, const int pixels,
+		      const int vectors)
+{
+	const size_t s = r->x_step;
+	const float *x = r->x + (size_t)col * s, *w = r->w;
+	vf acc[TILE_MOST][TILE_VECTORS];
+	int k, p, v, i;
+
+	UNROLL
+	for (p = 0; p < pixels; p++)
+		UNROLL
+	for (v = 0; v < vectors; v++)
+		acc[p][v] = v_set(0);
+	for (k = 0; k < r->nruns; k++) {
+		const float *a[POINTERS];
+		const int len = r->runs[k].len;
+
+		UNROLL
+		for (p = 0; p < (pixels + 2) / 3; p++) {
+			a[p] = x + r->runs[k].x + (size_t)(3 * p) * s;
+			OPAQUE(a[p]);
+		}
+		for (i = 0; i < len; i++, w += vectors * LANES)
+			tile_step(acc, a, s, i, w, pixels, vectors);
+	}
+	tile_finish(r, col, sums, acc, pixels, vectors);
+}
+
+SIMD_INLINE void dw_tile(const struct conv_dw *d, const int k, const int vectors, const bool part)
+{
+	const int last = d->channels - (vectors - 1) * LANES;
+	vf acc[TILE_MOST][TILE_VECTORS];
+	int y, x, i, v;
+
+	UNROLL
+	for (i = 0; i < k; i++)
+		UNROLL
+	for (v = 0; v < vectors; v++)
+		acc[i][v] = v_load(d->out + (i * vectors + v) * LANES);
+	for (y = 0; y < d->rows; y++) {
+		const float *in = d->x + (size_t)y * d->x_row, *dy = d->dy + (size_t)y * d->dy_row;
+
+		for (x = 0; x < d->cols; x++, in += d->x_step, dy += d->dy_step) {
+			vf g[TILE_VECTORS];
+
+			UNROLL
+			for (v = 0; v < vectors; v++)
+				g[v] = part && v == vectors - 1 ? v_load_part(dy + v * LANES, last)
+								: v_load(dy + v * LANES);
+			UNROLL
+			for (i = 0; i < k; i++) {
+				const vf b = v_set(in[i]);
+
+				UNROLL
+				for (v = 0; v < vectors; v++)
+					acc[i][v] += b * g[v];
+			}
+		}
+	}
+	UNROLL
+	for (i = 0; i < k; i++)
+		UNROLL
+	for (v = 0; v < vectors; v++)
+		v_store(d->out + (i * vectors + v) * LANES, acc[i][v]);
+}
+
+typedef void tile_fn(const struct conv_row *r, int col, struct sums *sums);
+typedef void dw_fn(const struct conv_dw *d);
+
+#define TILE(p, v)                                                                                 \
+	static void tile_##p##_##v(const struct conv_row *r, int col, struct sums *sums)           \
+	{                                                                                          \
+		tile(r, col, sums, p, v);                                                          \
+	}                                                                                          \
+	static void dw_##p##_##v(const struct conv_dw *d)                                          \
+	{                                                                                          \
+		if (d->channels % LANES)                                                           \
+			dw_tile(d, p, v, true);                                                    \
+		else                                                                               \
+			dw_tile(d, p, v, false);                                                   \
+	}
+
+#define EACH_6(f, v)  f(1, v) f(2, v) f(3, v) f(4, v) f(5, v) f(6, v)
+#define EACH_12(f, v) EACH_6(f, v) f(7, v) f(8, v) f(9, v) f(10, v) f(11, v) f(12, v)
+#define EACH_24(f, v)                                                                              \
+	EACH_12(f, v)                                                                              \
+	f(13, v) f(14, v) f(15, v) f(16, v) f(17, v) f(18, v) f(19, v) f(20, v) f(21, v) f(22, v)  \
+		f(23, v) f(24, v)
+#define EACH_(most, f, v) EACH_##most(f, v)
+#define EACH(most, f, v)  EACH_(most, f, v)
+
+#define TILE_NAME(p, v) tile_##p##_##v,
+#define DW_NAME(p, v)   dw_##p##_##v,
+
+/* The row is cut into tiles of nearly equal width: no narrow rest. */
+#define ROW(v, most)                                                                               \
+	EACH(most, TILE, v)                                                                        \
+	static void row_##v(const struct conv_row *r)                                              \
+	{                                                                                          \
+		static tile_fn *const fns[] = {NULL, EACH(most, TILE_NAME, v)};                    \
+                                                                                                   \
+		row(r, fns, most, v);                                                              \
+	}                                                                                          \
+	static void dw_rows_##v(const struct conv_dw *d, int k)                                    \
+	{                                                                                          \
+		static dw_fn *const fns[] = {NULL, EACH(most, DW_NAME, v)};                        \
+                                                                                                   \
+		fns[k](d);                                                                         \
+	}
+
+static void row(const struct conv_row *r, tile_fn *const *fns, int most, int vectors)
+{
+	const int tiles = (r->cols + most - 1) / most;
+	const int width = r->cols / tiles, wider = r->cols % tiles;
+	struct sums sums;
+	int t, v, i, col = 0;
+
+	memset(&sums, 0, sizeof(sums));
+	for (t = 0; t < tiles; t++) {
+		const int pixels = width + (t < wider);
+
+		fns[pixels](r, col, &sums);
+		col += pixels;
+	}
+	if (r->finish != FINISH_SUMS)
+		return;
+	for (v = 0; v < vectors; v++)
+		for (i = 0; i < LANES && v * LANES + i < r->channels; i++) {
+			r->sum[v * LANES + i] += sums.sum[v][i];
+			r->squares[v * LANES + i] += sums.squares[v][i];
+		}
+}
+
+ROW(1, TILE_NARROW)
+ROW(2, TILE_PIXELS)
+#if TILE_VECTORS == 4
+ROW(3, TILE_PIXELS)
+ROW(4, TILE_PIXELS)
+#endif
+
+const struct conv_kernels CONV_KERNELS = {
+	.lanes = LANES,
+	.vectors = TILE_VECTORS,
+#if TILE_VECTORS == 4
+	.most_rows = {0, TILE_NARROW, TILE_PIXELS, TILE_PIXELS, TILE_PIXELS},
+	.row = {NULL, row_1, row_2, row_3, row_4},
+	.dw = {NULL, dw_rows_1, dw_rows_2, dw_rows_3, dw_rows_4},
+#else
+	.most_rows = {0, TILE_NARROW, TILE_PIXELS},
+	.row = {NULL, row_1, row_2},
+	.dw = {NULL, dw_rows_1, dw_rows_2},
+#endif
+};
