@@ -58,5 +58,7 @@ void nms_free(struct nms *s);
 int nms_run(struct nms *s, const struct view *maps, int nl, int image, struct det *out);
 /* All boxes, decoded (boxes x (5+nc): xywh in pixels, objectness, classes), for tests. */
 void detect_decode(const struct graph *g, const struct view *maps, int image, float *out);
+/* How many boxes that is. */
+int detect_boxes(const struct graph *g, const struct view *maps);
 
 #endif

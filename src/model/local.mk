@@ -1,8 +1,13 @@
 # Room: src/model
 
 libmist_a_SOURCES += \
+	src/model/ciou.c src/model/ciou.h \
 	src/model/config.c src/model/config.h \
+	src/model/detect.c src/model/detect.h \
 	src/model/hyp.c src/model/hyp.h \
+	src/model/loss.c \
+	src/model/model.c src/model/model.h \
+	src/model/nms.c \
 	src/model/results.c src/model/results.h \
 	src/model/schedule.c src/model/schedule.h
 if HAVE_CMOCKA

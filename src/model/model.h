@@ -1,7 +1,7 @@
 /*
  * model.h - a weight file in memory: the graph, its parameters, class names, the gate's JSON and
- * the other metadata. Reads and writes safetensors as shared design "formats" says (mist.model,
- * mist.names, mist.cut_layer, mist.gate, mist.samples, mist.round, mist.client, mist.parents).
+ * the other metadata. Reads and writes safetensors (metadata mist.model, mist.names,
+ * mist.cut_layer, mist.gate, mist.samples, mist.round, mist.client, mist.parents).
  */
 #ifndef MIST_MODEL_MODEL_H
 #define MIST_MODEL_MODEL_H
@@ -18,20 +18,38 @@ struct model {
 	struct graph *graph;
 	float *params; /* owned; graph->nfloats */
 	char *yaml;    /* the model's text (mist.model) */
-	char **names;  /* graph->nc class names */
+	char **names;  /* class names, graph->nc of them */
 	int nnames;
 	struct meta_entry *meta; /* every other metadata entry, kept as it came */
 	int nmeta;
 	char digest[65]; /* SHA-256 of the file it came from, hex; "" if made here */
 };
 
-/* cfg: a YAML for files that carry none, or NULL. A missing, extra or misshapen tensor, a value
- * that is not finite: an error that names it. */
+/*
+ * Reads a safetensors file. cfg: the path of a YAML, for files that carry none (and preferred to
+ * what they carry), or NULL. A missing, extra or misshapen tensor, a value that is not finite: an
+ * error that names it. A checkpoint (mist.train) has tensors "ema.…" and "optim.…" beside, which
+ * are left alone; the older graphs' "….anchor_grid" is derived from the anchors, and dropped.
+ * The graph's anchors become those of the file's tensor.
+ */
 struct model *model_load(const char *path, const char *cfg, struct err *err);
-/* A fresh model, initialised as YOLOv5 does (Kaiming uniform a=sqrt(5), Detect biases). */
+
+/* A model of this YAML with all parameters zero, classes named "0", "1", …; `name` begins the
+ * sentences. nc > 0 replaces the YAML's number of classes. */
+struct model *model_new(const char *name, const char *yaml_text, int nc, struct err *err);
+/* The same, initialised as YOLOv5 does (PyTorch's Kaiming uniform with a = sqrt(5), batch norms 1
+ * and 0, Detect's biases from 8 objects per 640 pixel image). names: nc of them (copied), or NULL.
+ */
 struct model *model_init(const char *yaml_text, int nc, char **names, uint64_t seed,
 			 struct err *err);
+/* Replaces the class names (copies). */
+void model_set_names(struct model *m, char *const *names, int n);
+/* The graph's anchors from the tensor "….anchors", in units of strides; after filling params. */
+int model_sync_anchors(struct model *m, struct err *err);
+
+/* float32, or half: float16. */
 int model_save(const struct model *m, const char *path, struct err *err);
+int model_save_half(const struct model *m, const char *path, struct err *err);
 void model_free(struct model *m);
 
 /* NULL when absent. */
