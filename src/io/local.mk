@@ -18,11 +18,13 @@ libmist_a_SOURCES += \
 	src/io/json.c src/io/json.h \
 	src/io/npy.c src/io/npy.h \
 	src/io/safetensors.c src/io/safetensors.h \
+	src/io/pickle.c src/io/pickle.h \
 	src/io/tarstream.c src/io/tarstream.h \
+	src/io/torchpt.c src/io/torchpt.h \
 	src/io/yaml.c src/io/yaml.h
 
 if HAVE_CMOCKA
-check_PROGRAMS += tests/unit/t-safetensors tests/unit/t-yaml tests/unit/t-npy tests/unit/t-tarstream
+check_PROGRAMS += tests/unit/t-safetensors tests/unit/t-yaml tests/unit/t-npy tests/unit/t-tarstream tests/unit/t-torchpt
 tests_unit_t_safetensors_SOURCES = tests/unit/t-safetensors.c
 tests_unit_t_safetensors_CFLAGS = $(AM_CFLAGS) $(unit_cflags)
 tests_unit_t_safetensors_LDADD = $(LDADD) $(CMOCKA_LIBS)
@@ -32,6 +34,9 @@ tests_unit_t_yaml_LDADD = $(LDADD) $(CMOCKA_LIBS)
 tests_unit_t_npy_SOURCES = tests/unit/t-npy.c
 tests_unit_t_npy_CFLAGS = $(AM_CFLAGS) $(unit_cflags)
 tests_unit_t_npy_LDADD = $(LDADD) $(CMOCKA_LIBS)
+tests_unit_t_torchpt_SOURCES = tests/unit/t-torchpt.c
+tests_unit_t_torchpt_CFLAGS = $(AM_CFLAGS) $(unit_cflags)
+tests_unit_t_torchpt_LDADD = $(LDADD) $(CMOCKA_LIBS)
 tests_unit_t_tarstream_SOURCES = tests/unit/t-tarstream.c
 tests_unit_t_tarstream_CFLAGS = $(AM_CFLAGS) $(unit_cflags)
 tests_unit_t_tarstream_LDADD = $(LDADD) $(CMOCKA_LIBS)

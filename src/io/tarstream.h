@@ -1,14 +1,14 @@
 /*
  * tarstream.h - tar as a stream of small members: what webdataset reads and writes.
  *
- * Writing: POSIX ustar (IEEE Std 1003.1, pax), mtime, uid and gid 0, mode 0644, two zero blocks at the
- * end, no padding beyond; names that do not fit get a pax header. The same members give the same
- * bytes.
+ * Writing: POSIX ustar (IEEE Std 1003.1, pax), mtime, uid and gid 0, mode 0644, two zero blocks at
+ * the end, no padding beyond; names that do not fit get a pax header. The same members give the
+ * same bytes.
  *
- * Reading, through libarchive: any tar, wrapped in gzip, bzip2, xz, lzma, zstd, lz4 or compress (found
- * by content; filters that would start a program are not used), and several archives one after the
- * other. Members come one at a time and are bounded, so memory does not grow with the stream. A
- * stream that stops before its end blocks is truncated: an error, not an end.
+ * Reading, through libarchive: any tar, wrapped in gzip, bzip2, xz, lzma, zstd, lz4 or compress
+ * (found by content; filters that would start a program are not used), and several archives one
+ * after the other. Members come one at a time and are bounded, so memory does not grow with the
+ * stream. A stream that stops before its end blocks is truncated: an error, not an end.
  */
 #ifndef MIST_IO_TARSTREAM_H
 #define MIST_IO_TARSTREAM_H
