@@ -1,1 +1,20 @@
 # Room: src/train - the loop that trains: sources, checkpoints, epochs.
+libmist_a_SOURCES += \
+	src/train/checkpoint.c src/train/checkpoint.h \
+	src/train/move.c src/train/move.h \
+	src/train/plan.c src/train/plan.h \
+	src/train/source.c src/train/source.h
+
+if HAVE_CMOCKA
+check_PROGRAMS += tests/unit/t-checkpoint tests/unit/t-move
+tests_unit_t_checkpoint_SOURCES = tests/unit/t-checkpoint.c
+tests_unit_t_checkpoint_CFLAGS = $(AM_CFLAGS) $(unit_cflags)
+tests_unit_t_checkpoint_LDADD = $(LDADD) $(CMOCKA_LIBS)
+tests_unit_t_move_SOURCES = tests/unit/t-move.c
+tests_unit_t_move_CFLAGS = $(AM_CFLAGS) $(unit_cflags)
+tests_unit_t_move_LDADD = $(LDADD) $(CMOCKA_LIBS)
+endif
+
+EXTRA_PROGRAMS += tests/fuzz/fuzz-checkpoint
+tests_fuzz_fuzz_checkpoint_SOURCES = tests/fuzz/fuzz-checkpoint.c
+tests_fuzz_fuzz_checkpoint_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)

@@ -1,0 +1,36 @@
+#include "train/source.h"
+
+#include "base/mem.h"
+
+#include <stdlib.h>
+
+int source_fill(struct source *s, struct pool *pool, struct net *net, long epoch, const int *index,
+		int *n, struct target_list *out, struct err *err)
+{
+	out->n = 0;
+	return s->class->fill(s, pool, net, epoch, index, n, out, err);
+}
+
+void source_stamp(const struct source *s, struct model *m)
+{
+	if (s->class->stamp)
+		s->class->stamp(s, m);
+}
+
+void source_free(struct source *s)
+{
+	if (s)
+		s->class->free(s);
+}
+
+void target_list_add(struct target_list *l, const struct target *t)
+{
+	GROW(l->v, l->n, l->cap);
+	l->v[l->n++] = *t;
+}
+
+void target_list_release(struct target_list *l)
+{
+	free(l->v);
+	*l = (struct target_list){NULL, 0, 0};
+}

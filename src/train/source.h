@@ -1,0 +1,72 @@
+/*
+ * source.h - where the samples of a training run come from: a feature stream held in memory as it
+ * came (bits stay bits), or a data set of images. A sample is drawn by number; how it is augmented
+ * depends on (seed, epoch, number) alone, so a resumed run draws what it would have drawn.
+ */
+#ifndef MIST_TRAIN_SOURCE_H
+#define MIST_TRAIN_SOURCE_H
+
+#include "base/err.h"
+#include "base/pool.h"
+#include "data/dataset.h"
+#include "io/digest.h"
+#include "model/detect.h"
+#include "model/hyp.h"
+#include "model/model.h"
+#include "nn/net.h"
+
+struct target_list {
+	struct target *v; /* owned */
+	int n, cap;
+};
+
+struct source;
+struct source_class {
+	int (*fill)(struct source *s, struct pool *pool, struct net *net, long epoch,
+		    const int *index, int *n, struct target_list *out, struct err *err);
+	void (*stamp)(const struct source *s, struct model *m); /* NULL: nothing to say */
+	void (*free)(struct source *s);
+};
+
+struct source {
+	const struct source_class *class;
+	int n;                   /* samples */
+	int from;                /* the layer that they enter: 0, or the cut */
+	int img;                 /* side of the letterboxed image */
+	char digest[DIGEST_HEX]; /* of the samples and their labels */
+	size_t bytes;            /* memory it holds */
+	const struct hyp *hyp;   /* borrowed */
+	uint64_t seed;
+};
+
+/*
+ * A feature stream ("-": standard input). It must come from the layers that `m` has before the cut,
+ * and know m's classes; no sample or a broken stream is an error. Flips by hyp->fliplr, moves by
+ * hyp->translate in whole cells.
+ */
+struct source *source_features(const char *path, const struct model *m, const struct hyp *hyp,
+			       uint64_t seed, struct err *err);
+
+/*
+ * The training pictures of a data set (borrowed), augmented as `hyp` asks (data/augment.h): img x
+ * img for the layers from the first. A picture that cannot be decoded is noticed and left out, or,
+ * with `strict`, an error.
+ */
+struct source *source_images(const struct dataset *d, const struct model *m, const struct hyp *hyp,
+			     int img, uint64_t seed, bool strict, const struct notices *notices,
+			     struct err *err);
+
+/*
+ * Samples index[0 … *n-1], as `epoch` draws them, to images 0, 1, … of the net's inputs, which are
+ * views of *n images; `out` is cleared and gets their boxes. *n becomes smaller by those left out.
+ */
+int source_fill(struct source *s, struct pool *pool, struct net *net, long epoch, const int *index,
+		int *n, struct target_list *out, struct err *err);
+/* Writes into the model's metadata what was learnt through: the cut and the gate. */
+void source_stamp(const struct source *s, struct model *m);
+void source_free(struct source *s); /* NULL is harmless */
+
+void target_list_add(struct target_list *l, const struct target *t);
+void target_list_release(struct target_list *l);
+
+#endif
