@@ -137,11 +137,11 @@ struct tarstream {
 	size_t max_member;
 	struct buf name, data;
 	int64_t end; /* where the last member's data ended, in the tar */
-	bool any;
+	bool any, truncated;
 	unsigned char block[1 << 16];
 };
 
-static int bad(const struct tarstream *t, struct err *err)
+static int bad(struct tarstream *t, struct err *err)
 {
 	const char *why = archive_error_string(t->a);
 	int code = archive_errno(t->a);
@@ -154,6 +154,7 @@ static int bad(const struct tarstream *t, struct err *err)
 		why = "truncated";
 	else if (strstr(why, "Damaged")) /* also what a cut behind a pax header gives */
 		why = "truncated or damaged";
+	t->truncated = !strncmp(why, "truncated", strlen("truncated"));
 	return err_set(err, STATUS_INPUT, "cannot read '%s': %s%s%s", t->path, why,
 		       t->any ? " after " : "", t->any ? t->name.data : "");
 }
@@ -247,10 +248,11 @@ static int take_data(struct tarstream *t, struct err *err)
 
 /* libarchive takes the end of the bytes for the end of the archive; two zero blocks must be there.
  */
-static int check_end(const struct tarstream *t, struct err *err)
+static int check_end(struct tarstream *t, struct err *err)
 {
 	if (archive_filter_bytes(t->a, 0) - t->end >= 2 * BLOCK)
 		return 0;
+	t->truncated = true;
 	return err_set(err, STATUS_INPUT, "cannot read '%s': truncated%s%s", t->path,
 		       t->any ? " after " : "", t->any ? t->name.data : "");
 }
@@ -280,6 +282,11 @@ int tarstream_next(struct tarstream *t, struct tarstream_member *out, struct err
 	*out = (struct tarstream_member){t->name.data, (const unsigned char *)t->data.data,
 					 t->data.len};
 	return 1;
+}
+
+bool tarstream_truncated(const struct tarstream *t)
+{
+	return t->truncated;
 }
 
 void tarstream_close(struct tarstream *t)

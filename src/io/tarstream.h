@@ -39,6 +39,8 @@ struct tarstream;
 struct tarstream *tarstream_open(const char *path, size_t max_member, struct err *err);
 /* 1: a regular file (folders are passed over, all else is an error); 0: the end; -1: an error. */
 int tarstream_next(struct tarstream *t, struct tarstream_member *out, struct err *err);
+/* Was the last error that the stream stops before its end? */
+bool tarstream_truncated(const struct tarstream *t);
 void tarstream_close(struct tarstream *t);
 
 #endif

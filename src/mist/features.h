@@ -1,14 +1,29 @@
 /*
- * features.h - feature streams: a tar that webdataset reads, member by member (formats: mist.json,
- * KEY.feat.npy, KEY.txt, KEY.json, mist.end.json). `cat a.tar b.tar` is a stream. Constant memory.
+ * features.h - feature streams: what crosses the cut, as a tar that webdataset reads.
+ *
+ *	mist.json	begins a segment: who extracted what, and how (struct features_header)
+ *	KEY.feat.npy	a gate's payload (gate.h); with several crossing tensors KEY.feat0.npy, …
+ *	KEY.txt		YOLO label lines in letterboxed coordinates; absent where labels are "none"
+ *	KEY.json	original size, ratio and padding of the letterbox
+ *	mist.end.json	ends a segment: "samples", and "sha256" over all its members before, for
+ *			each NAME NUL SIZE-in-decimal NUL CONTENT
+ *
+ * A stream is one segment or several of the same kind: `cat a.tar b.tar` is a stream. Memory does
+ * not grow with it. Keys have no dots, since webdataset cuts a name at its first; "mist" is spelt
+ * "%6Dist", for its files would be the stream's own.
+ * Every error of the reader is "cannot read 'FILE': …" with status input.
  */
 #ifndef MIST_MIST_FEATURES_H
 #define MIST_MIST_FEATURES_H
 
 #include "base/err.h"
 #include "base/file.h"
-#include "data/dataset.h"
+#include "data/labels.h"
 #include "mist/gate.h"
+
+#define FEATURES_MAX_TENSORS 8
+
+struct tarstream_writer;
 
 struct features_header { /* mist.json */
 	char *client;
@@ -16,40 +31,74 @@ struct features_header { /* mist.json */
 	char extractor[65]; /* model_extractor_digest */
 	struct {
 		int c, h, w;
-	} shape[8];
+	} shape[FEATURES_MAX_TENSORS];
 	enum encoding encoding;
 	enum mechanism mechanism;
-	double epsilon, epsilon_effective, q;
+	double epsilon, epsilon_effective, q; /* per bit; 0, infinite and 0 for none */
 	bool seeded;
+	int releases; /* samples made of one image: 2 with a mirrored copy */
 	char *labels; /* "clear", "none", "rr" */
 	char **names;
 	int nnames;
-	char *program; /* "mist-extract 0.1.0" */
-	char *json;    /* the whole object as read */
+	struct gates gates; /* one per tensor: what decodes them */
+	char *program;      /* "mist-extract 0.1.0" */
+	char *json;         /* the whole object as read or written */
 };
 
+/* Releases what is inside; zeroed, it may be released again. */
+void features_header_release(struct features_header *h);
+/* Bits (values) of one sample. */
+size_t features_values(const struct features_header *h);
+/*
+ * Do two segments hold features of one kind: the same extractor, cut, encoding, shapes, image size,
+ * class names, thresholds and levels? Noise may differ. -1 and a sentence that names the
+ * difference.
+ */
+int features_fit(const struct features_header *a, const struct features_header *b, struct err *err);
+
 struct features_sample {
-	char *key;
-	const unsigned char *data[8]; /* raw npy payload of each tensor */
-	size_t size[8];
-	struct label *labels; /* letterboxed coordinates */
+	const char *key;
+	const unsigned char *data[FEATURES_MAX_TENSORS]; /* payloads, as gate_decode takes them */
+	size_t size[FEATURES_MAX_TENSORS];
+	const struct label *labels; /* letterboxed coordinates */
 	int nlabels;
 	const char *json; /* KEY.json */
 };
 
 struct features_reader;
-struct features_reader *features_open(const char *path, struct err *err); /* "-": standard input */
-/* 1: a sample, borrowed until the next call; 0: the end; -1: an error (truncated, mixed, …). */
+/* "-": standard input. Reads as far as the first segment's header. */
+struct features_reader *features_open(const char *path, struct err *err);
+/*
+ * 1: a sample, borrowed until the next call; 0: the end; -1: an error (truncated, damaged, segments
+ * that do not fit together, …). A truncated stream gives its whole samples first.
+ */
 int features_next(struct features_reader *r, struct features_sample *out, struct err *err);
 /* The header of the segment that the last sample came from (before the first: of the first). */
 const struct features_header *features_header(const struct features_reader *r);
+/* Samples given so far. */
+long features_count(const struct features_reader *r);
+/* Take what is whole of a truncated stream, with a notice, instead of failing. */
+void features_keep_going(struct features_reader *r, const struct notices *notices);
+/*
+ * Copies every member, byte for byte, to `to`: a sample's when features_next is called again, a
+ * segment's last when it has proved whole. So what is not asked for again is not copied.
+ */
+void features_tee(struct features_reader *r, struct tarstream_writer *to);
 void features_close(struct features_reader *r);
 
 struct features_writer;
+/* "-": standard output. h->json and h->epsilon_effective are made here; h is not kept. */
 struct features_writer *features_create(const char *path, const struct features_header *h,
 					struct err *err);
 int features_write(struct features_writer *w, const struct features_sample *s, struct err *err);
+/* Adds a member to the end member, such as the privacy spent. */
+void features_end_number(struct features_writer *w, const char *key, double value);
 int features_finish(struct features_writer *w, struct err *err); /* end member, commit; frees */
 void features_discard(struct features_writer *w);
+
+/* Used by both sides; private to features_*.c. */
+char *features_header_json(const struct features_header *h);
+int features_header_parse(const char *name, const char *text, size_t size,
+			  struct features_header *out, struct err *err);
 
 #endif

@@ -125,15 +125,19 @@ static int check_noise(const char *name, const struct gate *g, struct err *err)
 	return 0;
 }
 
+/* Equal levels are a bit that tells nothing (calibrate.h); a byte's steps must have a size. */
 static int check_levels(const char *name, const struct gate *g, struct err *err)
 {
 	int i;
 
-	for (i = 0; i < g->c; i++)
-		if (!((g->low ? g->low[i] : 0) < (g->high ? g->high[i] : 1)))
+	for (i = 0; i < g->c; i++) {
+		const float low = g->low ? g->low[i] : 0, high = g->high ? g->high[i] : 1;
+
+		if (g->encoding == ENCODING_BIT ? low > high : low >= high)
 			return err_set(err, STATUS_INPUT,
 				       "%s: channel %d's low level is not below its high one", name,
 				       i);
+	}
 	return 0;
 }
 

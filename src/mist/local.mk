@@ -1,6 +1,8 @@
 # Room: src/mist - the gate, privacy noise, feature streams.
 libmist_a_SOURCES += \
 	src/mist/calibrate.c src/mist/calibrate.h \
+	src/mist/features.h src/mist/features_header.c src/mist/features_read.c \
+	src/mist/features_write.c \
 	src/mist/gate.c src/mist/gate.h \
 	src/mist/gate_json.c src/mist/gate_json.h \
 	src/mist/noise.c src/mist/noise.h
@@ -10,6 +12,11 @@ check_PROGRAMS += tests/unit/t-calibrate
 tests_unit_t_calibrate_SOURCES = tests/unit/t-calibrate.c
 tests_unit_t_calibrate_CFLAGS = $(AM_CFLAGS) $(unit_cflags)
 tests_unit_t_calibrate_LDADD = $(LDADD) $(CMOCKA_LIBS)
+
+check_PROGRAMS += tests/unit/t-features
+tests_unit_t_features_SOURCES = tests/unit/t-features.c
+tests_unit_t_features_CFLAGS = $(AM_CFLAGS) $(unit_cflags)
+tests_unit_t_features_LDADD = $(LDADD) $(CMOCKA_LIBS)
 
 check_PROGRAMS += tests/unit/t-gate
 tests_unit_t_gate_SOURCES = tests/unit/t-gate.c
@@ -21,6 +28,10 @@ tests_unit_t_noise_SOURCES = tests/unit/t-noise.c
 tests_unit_t_noise_CFLAGS = $(AM_CFLAGS) $(unit_cflags)
 tests_unit_t_noise_LDADD = $(LDADD) $(CMOCKA_LIBS)
 endif
+
+EXTRA_PROGRAMS += tests/fuzz/fuzz-features
+tests_fuzz_fuzz_features_SOURCES = tests/fuzz/fuzz-features.c
+tests_fuzz_fuzz_features_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
 
 EXTRA_PROGRAMS += tests/fuzz/fuzz-gate
 tests_fuzz_fuzz_gate_SOURCES = tests/fuzz/fuzz-gate.c

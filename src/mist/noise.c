@@ -5,6 +5,7 @@
 
 #include <endian.h>
 #include <errno.h>
+#include <float.h>
 #include <math.h>
 #include <sodium.h>
 #include <string.h>
@@ -39,9 +40,8 @@ uint64_t noise_threshold(enum mechanism mechanism, double epsilon)
 
 	if (mechanism == MECHANISM_NONE)
 		return 0;
-	/* Two steps up outweigh the rounding of expl and of the quotient. */
 	q = 1 / (1 + expl(e));
-	q = nextafterl(nextafterl(q, 1), 1);
+	q += q * 16 * LDBL_EPSILON; /* more than expl, sum and quotient can have rounded down */
 	q = ceill(ldexpl(q, 64));
 	return q < 0x1p63L ? (uint64_t)q : UINT64_C(1) << 63;
 }
@@ -56,6 +56,15 @@ double noise_epsilon(uint64_t threshold)
 	e = logl((0x1p64L - t) / t);
 	/* Up by more than logl and the conversion can have rounded down. */
 	return e > 0 ? nextafter((double)e, INFINITY) : 0;
+}
+
+double noise_effective(enum mechanism mechanism, double epsilon)
+{
+	/* T is rounded up, so what was asked for is an upper bound too, and the rounder number. */
+	return fmin(noise_epsilon(noise_threshold(mechanism, epsilon)),
+		    mechanism == MECHANISM_RR    ? epsilon
+		    : mechanism == MECHANISM_SUE ? epsilon / 2
+						 : INFINITY);
 }
 
 static int fresh_key(uint8_t *key, size_t size, struct err *err)
@@ -97,7 +106,7 @@ int noise_init(struct noise *n, enum mechanism mechanism, double epsilon, const 
 	n->epsilon = epsilon;
 	n->threshold = noise_threshold(mechanism, epsilon);
 	n->q = ldexp((double)n->threshold, -64);
-	n->epsilon_effective = noise_epsilon(n->threshold);
+	n->epsilon_effective = noise_effective(mechanism, epsilon);
 	n->seeded = seed != NULL;
 	if (!seed)
 		return fresh_key(n->key, sizeof(n->key), err);

@@ -51,8 +51,9 @@ void noise_release(struct noise *n);
  */
 void noise_flip(const struct noise *n, uint64_t stream, unsigned char *bits, size_t size);
 
-/* T for a mechanism and epsilon, and the effective epsilon of a T. */
+/* T for a mechanism and epsilon; the effective epsilon of a T, rounded up; both in one, per bit. */
 uint64_t noise_threshold(enum mechanism mechanism, double epsilon);
 double noise_epsilon(uint64_t threshold);
+double noise_effective(enum mechanism mechanism, double epsilon);
 
 #endif

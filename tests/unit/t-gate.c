@@ -330,7 +330,7 @@ static void a_gate_that_cannot_be_is_refused_with_a_reason(void **state)
 		{GATE(CLEAN ",\"threshold\":[1]"), "1 values for 2 channels"},
 		{GATE(CLEAN ",\"threshold\":[1,\"x\"]"), "not a number"},
 		{GATE(CLEAN ",\"threshold\":[1,1e300]"), "not a number"},
-		{GATE(CLEAN ",\"low\":[0,1]"), "channel 1"},
+		{GATE(CLEAN ",\"low\":[0,1.5]"), "channel 1"},
 	};
 	struct gates g;
 	struct err err;

@@ -1,0 +1,153 @@
+/*
+ * features_write.c - one segment of a feature stream, sample by sample.
+ */
+#include "base/mem.h"
+#include "io/digest.h"
+#include "io/json.h"
+#include "io/npy.h"
+#include "io/tarstream.h"
+#include "mist/features.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct features_writer {
+	struct tarstream_writer tar;
+	struct digest digest;
+	struct features_header shape; /* only what describes the tensors; nothing to release */
+	bool labels;
+	long samples;
+	json_t *end;
+	struct buf name, content;
+};
+
+static int add_member(struct features_writer *w, const void *data, size_t size, struct err *err)
+{
+	char decimal[24];
+	int n = snprintf(decimal, sizeof(decimal), "%zu", size);
+
+	digest_add(&w->digest, w->name.data, w->name.len + 1);
+	digest_add(&w->digest, decimal, (size_t)n + 1);
+	digest_add(&w->digest, data, size);
+	return tarstream_add(&w->tar, w->name.data, data, size, err);
+}
+
+struct features_writer *features_create(const char *path, const struct features_header *h,
+					struct err *err)
+{
+	struct features_writer *w = xcalloc(1, sizeof(*w));
+	char *json;
+	int rc;
+
+	if (tarstream_create(&w->tar, path, err)) {
+		free(w);
+		return NULL;
+	}
+	digest_init(&w->digest);
+	w->shape.ntensors = h->ntensors;
+	memcpy(w->shape.shape, h->shape, sizeof(h->shape));
+	w->shape.encoding = h->encoding;
+	w->labels = strcmp(h->labels, "none") != 0;
+	w->end = json_object();
+	json = features_header_json(h);
+	buf_add_str(&w->name, "mist.json");
+	rc = add_member(w, json, strlen(json), err);
+	free(json);
+	if (rc) {
+		features_discard(w);
+		return NULL;
+	}
+	return w;
+}
+
+static void set_name(struct features_writer *w, const char *key, const char *suffix)
+{
+	BUG_IF(!*key || strchr(key, '.') || strchr(key, '/'));
+	buf_clear(&w->name);
+	buf_printf(&w->name, "%s.%s", strcmp(key, "mist") ? key : "%6Dist", suffix);
+}
+
+static int add_tensor(struct features_writer *w, const struct features_sample *s, int i,
+		      struct err *err)
+{
+	static const enum npy_type types[] = {NPY_U1, NPY_U1, NPY_F2, NPY_F4};
+	const struct features_header *h = &w->shape;
+	const size_t width = (size_t)h->shape[i].w;
+	const size_t dim[3] = {(size_t)h->shape[i].c, (size_t)h->shape[i].h,
+			       h->encoding == ENCODING_BIT ? (width + 7) / 8 : width};
+	char suffix[24];
+
+	BUG_IF(s->size[i] !=
+	       gate_payload_bytes(h->encoding, h->shape[i].c, h->shape[i].h, h->shape[i].w));
+	if (h->ntensors == 1)
+		snprintf(suffix, sizeof(suffix), "feat.npy");
+	else
+		snprintf(suffix, sizeof(suffix), "feat%d.npy", i);
+	set_name(w, s->key, suffix);
+	buf_clear(&w->content);
+	npy_add_header(&w->content, types[h->encoding], 3, dim);
+	buf_add(&w->content, s->data[i], s->size[i]);
+	return add_member(w, w->content.data, w->content.len, err);
+}
+
+int features_write(struct features_writer *w, const struct features_sample *s, struct err *err)
+{
+	int i;
+
+	for (i = 0; i < w->shape.ntensors; i++)
+		if (add_tensor(w, s, i, err))
+			return -1;
+	if (w->labels) {
+		set_name(w, s->key, "txt");
+		buf_clear(&w->content);
+		buf_add(&w->content, "", 0);
+		labels_format(s->labels, s->nlabels, &w->content);
+		if (add_member(w, w->content.data, w->content.len, err))
+			return -1;
+	}
+	set_name(w, s->key, "json");
+	if (add_member(w, s->json, strlen(s->json), err))
+		return -1;
+	w->samples++;
+	return 0;
+}
+
+void features_end_number(struct features_writer *w, const char *key, double value)
+{
+	json_object_set_new(w->end, key, json_real(value));
+}
+
+static void release(struct features_writer *w)
+{
+	json_decref(w->end);
+	buf_release(&w->name);
+	buf_release(&w->content);
+	free(w);
+}
+
+int features_finish(struct features_writer *w, struct err *err)
+{
+	char hex[DIGEST_HEX], *text;
+	int rc;
+
+	digest_hex(&w->digest, hex);
+	json_object_set_new(w->end, "samples", json_integer(w->samples));
+	json_object_set_new(w->end, "sha256", json_string(hex));
+	text = json_text(w->end);
+	rc = tarstream_add(&w->tar, "mist.end.json", text, strlen(text), err);
+	free(text);
+	if (rc)
+		tarstream_discard(&w->tar);
+	else
+		rc = tarstream_finish(&w->tar, err);
+	release(w);
+	return rc;
+}
+
+void features_discard(struct features_writer *w)
+{
+	if (!w)
+		return;
+	tarstream_discard(&w->tar);
+	release(w);
+}
