@@ -151,7 +151,7 @@ static void a_stream_comes_back_as_it_went(void **state)
 		assert_true(features_header(r)->q == h.q);
 		assert_true(features_header(r)->epsilon_effective == h.epsilon_effective);
 		for (i = 0; i < 4; i++) {
-			char key[8];
+			char key[16];
 			int t;
 
 			snprintf(key, sizeof(key), "img%d", i);
@@ -366,7 +366,7 @@ static void each_defect_has_its_own_sentence(void **state)
 		{"mist.json", "\"encoding\":\"bit\",\"epsilon\":1.0,\"epsilon_eff",
 		 "\"encoding\":\"f32\",\"epsilon\":1.0,\"epsilon_eff", "contradicts"},
 		{"mist.json", "[3,4,10]", "[3,4]", "shape"},
-		{"mist.json", "[3,4,10]", "[3,4,16]", "img0.feat.npy: an array of u1 (3, 4, 2)"},
+		{"mist.json", "[3,4,10]", "[3,4,40]", "img0.feat.npy: an array of u1 (3, 4, 2)"},
 		{"mist.json", "[3,4,10]", "[5,4,10]", "the gate"},
 		{"mist.json", "[3,4,10]", "[65536,65536,10]", "more than"},
 		{"mist.json", "\"names\":[\"person\"", "\"names\":[7", "mist.json"},
