@@ -9,3 +9,4 @@ dist_models_DATA = \
 hypdir = $(pkgdatadir)/hyp
 dist_hyp_DATA = share/mistutils/hyp/scratch-low.yaml share/mistutils/hyp/scratch-med.yaml \
 	share/mistutils/hyp/mist.yaml
+dist_pkgdata_DATA = share/mistutils/sources.conf share/mistutils/coco.names

@@ -6,3 +6,12 @@ AM_CPPFLAGS += -I$(top_srcdir)/tests/unit
 check-local: all
 	MIST_BUILDDIR='$(abs_builddir)' MIST_SRCDIR='$(abs_top_srcdir)' \
 		$(SHELL) $(top_srcdir)/tests/run $(TESTS_ONLY)
+
+# A server with bad manners for coco-fetch.bats.
+check_PROGRAMS += tests/httpd
+tests_httpd_SOURCES = tests/httpd.c
+tests_httpd_LDADD =
+check_PROGRAMS += tests/hostile
+tests_hostile_SOURCES = tests/hostile.c
+tests_hostile_LDADD = $(ARCHIVE_LIBS)
+EXTRA_DIST += tests/coco-fetch.bats

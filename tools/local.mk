@@ -1,3 +1,5 @@
 # The programs: one file each. A program is added by one line.
 check_PROGRAMS += tools/template
 tools_template_SOURCES = tools/template.c
+bin_PROGRAMS += tools/coco-fetch
+tools_coco_fetch_SOURCES = tools/coco-fetch.c

@@ -20,3 +20,10 @@ tests_unit_t_letterbox_SOURCES = tests/unit/t-letterbox.c
 tests_unit_t_letterbox_CFLAGS = $(AM_CFLAGS) $(unit_cflags)
 tests_unit_t_letterbox_LDADD = $(LDADD) $(CMOCKA_LIBS)
 endif
+
+libmist_a_SOURCES += \
+	src/data/fetch.c src/data/fetch.h \
+	src/data/catalogue.c src/data/catalogue.h
+EXTRA_PROGRAMS += tests/fuzz/fuzz-catalogue
+tests_fuzz_fuzz_catalogue_SOURCES = tests/fuzz/fuzz-catalogue.c
+tests_fuzz_fuzz_catalogue_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)

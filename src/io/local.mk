@@ -41,3 +41,17 @@ tests_unit_t_tarstream_SOURCES = tests/unit/t-tarstream.c
 tests_unit_t_tarstream_CFLAGS = $(AM_CFLAGS) $(unit_cflags)
 tests_unit_t_tarstream_LDADD = $(LDADD) $(CMOCKA_LIBS)
 endif
+
+libmist_a_SOURCES += \
+	src/io/http.c src/io/http.h \
+	src/io/part.c src/io/part.h \
+	src/io/unpack.c src/io/unpack.h
+if HAVE_CMOCKA
+check_PROGRAMS += tests/unit/t-unpack
+tests_unit_t_unpack_SOURCES = tests/unit/t-unpack.c
+tests_unit_t_unpack_CFLAGS = $(AM_CFLAGS) $(unit_cflags)
+tests_unit_t_unpack_LDADD = $(LDADD) $(CMOCKA_LIBS)
+endif
+EXTRA_PROGRAMS += tests/fuzz/fuzz-unpack
+tests_fuzz_fuzz_unpack_SOURCES = tests/fuzz/fuzz-unpack.c
+tests_fuzz_fuzz_unpack_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
