@@ -72,7 +72,7 @@ file_names() {
 			sed 's/^/file name used twice: /'
 		grep -E '(^|/)(utils?|common|misc|helpers)[^/]*\.[ch]$' "$tmp/files" |
 			sed 's/$/:1: a file is named by the noun it is about/'
-		grep -E '^src/.*\.[ch]$' "$tmp/files" | grep -vE '^src/[a-z]+/[a-z0-9-]+(\.inc)?\.[ch]$' |
+		grep -E '^src/.*\.[ch]$' "$tmp/files" | grep -vE '^src/[a-z]+/[a-z0-9_-]+(\.inc)?\.[ch]$' |
 			sed 's/$/:1: sources lie in src\/ROOM\/NAME.[ch]/'
 	} >>"$found"
 }
