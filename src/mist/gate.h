@@ -5,10 +5,12 @@
  * agree. One `struct gate` per crossing tensor.
  *
  * Payloads (what crosses; the data of a feature's .npy), C planes of H rows:
- *	bit	ceil(W/8) bytes a row, numpy.packbits order: bit 7 of byte 0 is column 0; pads are
- *0. B = 1 iff value > threshold[c]. Decodes to level b' of [low[c], high[c]], where b' = B, or with
- *debias (B - q) / (1 - 2q), whose mean over the noise is the bit before it. u8	one byte a value:
- *low[c] ... high[c] in 255 equal steps, clamped. f16/f32	IEEE 754, little-endian.
+ *	bit	ceil(W/8) bytes a row, numpy.packbits order: bit 7 of byte 0 is column 0; pads are 0.
+ *		B = 1 iff value > threshold[c]. Decodes to level b' of [low[c], high[c]], where
+ *		b' = B, or with debias (B - q) / (1 - 2q), whose mean over the noise is the bit
+ *		before it.
+ *	u8	one byte a value: low[c] … high[c] in 255 equal steps, clamped.
+ *	f16/f32	IEEE 754, little-endian.
  */
 #ifndef MIST_MIST_GATE_H
 #define MIST_MIST_GATE_H
