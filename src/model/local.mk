@@ -5,9 +5,11 @@ libmist_a_SOURCES += \
 	src/model/config.c src/model/config.h \
 	src/model/detect.c src/model/detect.h \
 	src/model/hyp.c src/model/hyp.h \
+	src/model/import.c src/model/import.h \
 	src/model/loss.c \
 	src/model/model.c src/model/model.h \
 	src/model/nms.c \
+	src/model/parts.c src/model/parts.h \
 	src/model/results.c src/model/results.h \
 	src/model/schedule.c src/model/schedule.h
 if HAVE_CMOCKA

@@ -1,5 +1,6 @@
 #include "model/model.h"
 
+#include "base/num.h"
 #include "base/rng.h"
 #include "io/digest.h"
 #include "io/json.h"
@@ -147,6 +148,7 @@ struct model *model_new(const char *name, const char *yaml_text, int nc, struct 
 	m = xcalloc(1, sizeof(*m));
 	m->graph = g;
 	m->yaml = text;
+	m->to = g->nlayers;
 	m->params = xaligned((g->nfloats + 1) * sizeof(float));
 	memset(m->params, 0, g->nfloats * sizeof(float));
 	number_names(m);
@@ -238,6 +240,11 @@ struct model *model_init(const char *yaml_text, int nc, char **names, uint64_t s
 
 /* ---- reading ---- */
 
+static bool holds(const struct model *m, const struct param *p)
+{
+	return p->layer >= m->from && p->layer < m->to;
+}
+
 static int check_shape(const struct safetensors_tensor *t, const struct param *p, const char *path,
 		       struct err *err)
 {
@@ -302,14 +309,36 @@ static int read_params(struct model *m, struct safetensors *s, const char *path,
 	int i;
 
 	for (i = 0; i < m->graph->nparams; i++)
-		if (read_param(m, &m->graph->params[i], s, path, err))
+		if (holds(m, &m->graph->params[i]) &&
+		    read_param(m, &m->graph->params[i], s, path, err))
 			return -1;
 	for (i = 0; i < s->ntensors; i++)
 		if (!is_known(m->graph, s->tensors[i].name, checkpoint))
 			return err_set(err, STATUS_INPUT,
 				       "cannot use '%s': the model has no tensor '%s'", path,
 				       s->tensors[i].name);
-	return model_sync_anchors(m, err);
+	return m->to == m->graph->nlayers ? model_sync_anchors(m, err) : 0;
+}
+
+/* Narrows from and to as mist.part and mist.cut_layer say. */
+static int read_part(struct model *m, const struct safetensors *s, const char *path,
+		     struct err *err)
+{
+	const char *part = safetensors_meta(s, "mist.part");
+	const char *cut = safetensors_meta(s, "mist.cut_layer");
+	const bool edge = part && !strcmp(part, "edge");
+	long layer;
+
+	if (!part)
+		return 0;
+	if (!edge && strcmp(part, "cloud"))
+		return err_set(err, STATUS_INPUT, "cannot use '%s': the unknown part '%s'", path,
+			       part);
+	if (!cut || num_long("mist.cut_layer", cut, 1, m->graph->nlayers - 1, &layer, err))
+		return err_set(err, STATUS_INPUT, "cannot use '%s': a part without a legal cut",
+			       path);
+	*(edge ? &m->to : &m->from) = (int)layer;
+	return 0;
 }
 
 static int read_names(struct model *m, const char *json, const char *path, struct err *err)
@@ -337,7 +366,8 @@ static int read_all(struct model *m, struct safetensors *s, const char *path, st
 	const char *names = safetensors_meta(s, "mist.names");
 	int i;
 
-	if (read_params(m, s, path, err) || (names && read_names(m, names, path, err)))
+	if (read_part(m, s, path, err) || read_params(m, s, path, err) ||
+	    (names && read_names(m, names, path, err)))
 		return -1;
 	for (i = 0; i < s->nmeta; i++)
 		if (strcmp(s->meta[i].key, "mist.model") && strcmp(s->meta[i].key, "mist.names"))
@@ -368,7 +398,7 @@ static struct model *load(struct safetensors *s, const char *path, const char *c
 	return m;
 }
 
-struct model *model_load(const char *path, const char *cfg, struct err *err)
+struct model *model_load_part(const char *path, const char *cfg, struct err *err)
 {
 	struct safetensors s;
 	struct model *m;
@@ -377,6 +407,20 @@ struct model *model_load(const char *path, const char *cfg, struct err *err)
 		return NULL;
 	m = load(&s, path, cfg, err);
 	safetensors_close(&s);
+	return m;
+}
+
+struct model *model_load(const char *path, const char *cfg, struct err *err)
+{
+	struct model *m = model_load_part(path, cfg, err);
+
+	if (m && (m->from > 0 || m->to < m->graph->nlayers)) {
+		err_set(err, STATUS_INPUT,
+			"cannot use '%s': it is only the %s part of a model (mist-model join)",
+			path, m->from ? "cloud" : "edge");
+		model_free(m);
+		m = NULL;
+	}
 	return m;
 }
 
@@ -410,6 +454,8 @@ static void declare(const struct model *m, struct safetensors_writer *w, bool ha
 		enum safetensors_type type = half ? SAFETENSORS_F16 : SAFETENSORS_F32;
 		size_t dim[4];
 
+		if (!holds(m, p))
+			continue;
 		for (d = 0; d < p->ndim; d++)
 			dim[d] = (size_t)p->dim[d];
 		if (p->kind == PARAM_COUNTER)
@@ -420,10 +466,13 @@ static void declare(const struct model *m, struct safetensors_writer *w, bool ha
 
 static int write_params(const struct model *m, struct safetensors_writer *w, struct err *err)
 {
-	int i;
+	int i, first = 0;
 
+	/* parameters lie in the order of the layers, so what is held is one run of them */
+	while (first < m->graph->nparams && !holds(m, &m->graph->params[first]))
+		first++;
 	while ((i = safetensors_writer_next(w)) >= 0) {
-		const struct param *p = &m->graph->params[i];
+		const struct param *p = &m->graph->params[first + i];
 		int rc;
 
 		if (p->kind == PARAM_COUNTER)

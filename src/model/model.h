@@ -23,6 +23,7 @@ struct model {
 	struct meta_entry *meta; /* every other metadata entry, kept as it came */
 	int nmeta;
 	char digest[65]; /* SHA-256 of the file it came from, hex; "" if made here */
+	int from, to;    /* the layers whose parameters are there: all of them, or a part */
 };
 
 /*
@@ -33,6 +34,11 @@ struct model {
  * The graph's anchors become those of the file's tensor.
  */
 struct model *model_load(const char *path, const char *cfg, struct err *err);
+/*
+ * The same for a part of a weight file too (mist.part, "edge" or "cloud": the layers before, or
+ * from, mist.cut_layer on), which model_load refuses; parameters that are not in the part are zero.
+ */
+struct model *model_load_part(const char *path, const char *cfg, struct err *err);
 
 /* A model of this YAML with all parameters zero, classes named "0", "1", …; `name` begins the
  * sentences. nc > 0 replaces the YAML's number of classes. */
@@ -47,7 +53,7 @@ void model_set_names(struct model *m, char *const *names, int n);
 /* The graph's anchors from the tensor "….anchors", in units of strides; after filling params. */
 int model_sync_anchors(struct model *m, struct err *err);
 
-/* float32, or half: float16. */
+/* float32, or half: float16; of the layers from, …, to-1, which the caller may have narrowed. */
 int model_save(const struct model *m, const char *path, struct err *err);
 int model_save_half(const struct model *m, const char *path, struct err *err);
 void model_free(struct model *m);

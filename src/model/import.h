@@ -1,0 +1,17 @@
+/*
+ * import.h - a model from a PyTorch checkpoint: io/torchpt.h reads the tensors, the model's YAML
+ * and the class names; this puts them in their places.
+ *
+ * Half-precision parameters become float32, counters stay integers. Names are those of state_dict;
+ * "module." in front (DataParallel) and the older graphs' anchor_grid are passed over.
+ */
+#ifndef MIST_MODEL_IMPORT_H
+#define MIST_MODEL_IMPORT_H
+
+#include "model/model.h"
+
+/* cfg: the path of a YAML, needed for a plain state_dict and preferred to the checkpoint's own; or
+ * NULL. mist.parents names the checkpoint by its SHA-256. */
+struct model *import_torchpt(const char *path, const char *cfg, struct err *err);
+
+#endif
