@@ -16,6 +16,7 @@ libmist_a_SOURCES += \
 	src/io/digest.c src/io/digest.h \
 	src/io/half.c src/io/half.h \
 	src/io/json.c src/io/json.h \
+	src/io/jsonpull.c src/io/jsonpull.h \
 	src/io/npy.c src/io/npy.h \
 	src/io/safetensors.c src/io/safetensors.h \
 	src/io/pickle.c src/io/pickle.h \

@@ -1,0 +1,48 @@
+/*
+ * cocojson.h - COCO's JSON: annotations (instances_*.json) and results ([{image_id, category_id,
+ * bbox, score}, …]), cocodataset.org "data format" and "results format".
+ *
+ * Images become indices in the order of their ids, categories class indices in the order of theirs.
+ * Ids of images may be numbers or strings. What names an image that the annotations lack is an
+ * error, as in pycocotools; detections of a category they lack are counted and left out, as there.
+ */
+#ifndef MIST_EVAL_COCOJSON_H
+#define MIST_EVAL_COCOJSON_H
+
+#include "base/err.h"
+#include "base/file.h"
+#include "eval/boxes.h"
+
+#include <stdint.h>
+
+struct annotations {
+	char **images; /* ids as text, in order */
+	int nimages;
+	int with_labels; /* images with at least one object that is not a crowd */
+	char **names;    /* of the classes */
+	int64_t *ids;    /* of the classes, ascending */
+	int nclasses;
+	uint32_t *table; /* hash of the images' ids: index + 1, or 0 */
+	uint32_t mask;
+};
+
+/* Fills `a`, and `set` with the truths. "-": standard input. */
+int annotations_read(struct annotations *a, struct boxset *set, const char *path, struct err *err);
+void annotations_release(struct annotations *a);
+
+/* Adds the detections of a results file to `set`; *skipped: those of unknown categories. */
+int results_read(struct boxset *set, const char *path, const struct annotations *a, long *skipped,
+		 struct err *err);
+
+/*
+ * Writes a results file, detections in the order of `set`. keys: the images' names (file names
+ * without suffix); one made of digits alone becomes a number, as in YOLOv5. ids: category id of
+ * each class; NULL: the class index.
+ */
+int results_write(const char *path, const struct boxset *set, char *const *keys, const int *ids,
+		  struct err *err);
+
+/* COCO's category ids (1 … 90) of its 80 classes: the papers' numbering with its holes. */
+extern const int coco91[80];
+
+#endif
