@@ -2,7 +2,7 @@
  * mist-eval.c - precision, recall and mean average precision, by YOLOv5's protocol and by COCO's.
  */
 #include "base/cli.h"
-#include "eval/cocojson.h"
+#include "eval/gain.h"
 #include "eval/metrics.h"
 
 #include <stdlib.h>
@@ -12,6 +12,7 @@ struct opts {
 	const char *predictions, *annotations; /* borrowed from argv */
 	unsigned protocols;
 	bool json;
+	int img;
 };
 
 enum { KEY_PREDICTIONS = 0x100, KEY_ANNOTATIONS, KEY_PROTOCOL, KEY_JSON };
@@ -93,6 +94,26 @@ static int print(const struct opts *o, const struct metrics *m, char *const *nam
 	return rc;
 }
 
+/* COCO's figures are of the boxes as they are; YOLOv5's undo what val.py does to what it saves. */
+static void compute(const struct opts *o, struct metrics *m, const struct annotations *a,
+		    struct boxset *set, struct pool *pool)
+{
+	enum gain_rule rule = GAIN_EXACT;
+
+	if (o->protocols & PROTOCOL_COCO)
+		metrics_compute(m, set, PROTOCOL_COCO, pool);
+	if (!(o->protocols & PROTOCOL_YOLO))
+		return;
+	if (o->img)
+		rule = gain_guess(set, a->images, o->img);
+	if (rule != GAIN_EXACT) {
+		cli_verbose(&o->cli, 1, "the boxes carry the scale error of val.py at %d pixels",
+			    o->img);
+		gain_apply(set, a->images, o->img, rule);
+	}
+	metrics_compute(m, set, PROTOCOL_YOLO, pool);
+}
+
 static int judge(const struct opts *o, const struct annotations *a, struct boxset *set,
 		 struct err *err)
 {
@@ -101,7 +122,7 @@ static int judge(const struct opts *o, const struct annotations *a, struct boxse
 	long skipped;
 	int rc;
 
-	if (results_read(set, o->predictions, a, &skipped, err))
+	if (cocojson_read_results(set, o->predictions, a, &skipped, err))
 		return -1;
 	if (skipped && !set->ndets)
 		return err_set(err, STATUS_INPUT,
@@ -112,7 +133,7 @@ static int judge(const struct opts *o, const struct annotations *a, struct boxse
 			 skipped);
 	m.backgrounds = m.images - m.with_labels;
 	pool = pool_new(o->cli.threads);
-	metrics_compute(&m, set, o->protocols, pool);
+	compute(o, &m, a, set, pool);
 	pool_free(pool);
 	rc = print(o, &m, a->names, a->nclasses, err);
 	metrics_release(&m);
@@ -126,7 +147,7 @@ static int run(void *opts, struct err *err)
 	struct boxset set;
 	int rc;
 
-	if (annotations_read(&a, &set, o->annotations, err))
+	if (cocojson_read(&a, &set, o->annotations, err))
 		return -1;
 	rc = judge(o, &a, &set, err);
 	annotations_release(&a);
@@ -136,7 +157,7 @@ static int run(void *opts, struct err *err)
 
 int main(int argc, char **argv)
 {
-	struct opts opts = {.protocols = PROTOCOL_YOLO};
+	struct opts opts = {.protocols = PROTOCOL_YOLO, .img = 640};
 
 	return cli_main(argc, argv, &argp, &opts, run);
 }

@@ -95,7 +95,7 @@ static uint32_t *slot_of(const struct annotations *a, const char *id)
 {
 	uint32_t h = hash_text(id) & a->mask;
 
-	while (a->table[h] && strcmp(a->images[a->table[h] - 1], id))
+	while (a->table[h] && strcmp(a->images[a->table[h] - 1].id, id))
 		h = (h + 1) & a->mask;
 	return &a->table[h];
 }
@@ -109,7 +109,8 @@ static bool is_number(const char *s)
 /* Numbers by value, before strings by their bytes. */
 static int compare_ids(const void *va, const void *vb)
 {
-	const char *a = *(char *const *)va, *b = *(char *const *)vb;
+	const char *a = ((const struct coco_image *)va)->id;
+	const char *b = ((const struct coco_image *)vb)->id;
 	bool na = is_number(a), nb = is_number(b);
 
 	if (na && nb) {
@@ -132,11 +133,11 @@ static int index_images(struct annotations *a, const char *path, struct err *err
 	a->mask = size - 1;
 	a->table = xcalloc(size, sizeof(*a->table));
 	for (i = 0; i < a->nimages; i++) {
-		uint32_t *slot = slot_of(a, a->images[i]);
+		uint32_t *slot = slot_of(a, a->images[i].id);
 
 		if (*slot)
 			return err_set(err, STATUS_INPUT, "'%s': two images have the id %s", path,
-				       a->images[i]);
+				       a->images[i].id);
 		*slot = (uint32_t)i + 1;
 	}
 	return 0;
@@ -168,20 +169,42 @@ struct reader {
 	bool saw_images, saw_annotations, saw_categories;
 };
 
+static int read_side(struct jsonpull *p, int *side, struct err *err)
+{
+	int64_t v = 0;
+
+	if (read_whole(p, "an image's side", &v, err))
+		return -1;
+	if (v < 0 || v > MAX_COORDINATE)
+		return jsonpull_error(p, err, "an image's side is out of range");
+	*side = (int)v;
+	return 0;
+}
+
+static int read_image_member(struct reader *r, struct coco_image *image, bool *got, struct err *err)
+{
+	struct jsonpull *p = &r->pull;
+
+	if (!strcmp(p->text.data, "id"))
+		return *got = true, read_id(p, &r->key, err);
+	if (!strcmp(p->text.data, "width"))
+		return read_side(p, &image->width, err);
+	if (!strcmp(p->text.data, "height"))
+		return read_side(p, &image->height, err);
+	return skip_value(p, err);
+}
+
 static int read_image(struct reader *r, struct err *err)
 {
 	struct jsonpull *p = &r->pull;
 	struct annotations *a = r->a;
+	struct coco_image image = {0};
 	bool got = false;
 	int more;
 
-	while ((more = next_member(p, err)) > 0) {
-		bool id = !strcmp(p->text.data, "id");
-
-		if (id ? read_id(p, &r->key, err) : skip_value(p, err))
+	while ((more = next_member(p, err)) > 0)
+		if (read_image_member(r, &image, &got, err))
 			return -1;
-		got |= id;
-	}
 	if (more < 0)
 		return -1;
 	if (!got)
@@ -189,7 +212,8 @@ static int read_image(struct reader *r, struct err *err)
 	if (a->nimages == MAX_IMAGES)
 		return jsonpull_error(p, err, "more than %d images", MAX_IMAGES);
 	GROW(a->images, a->nimages, r->images_cap);
-	a->images[a->nimages++] = xstrndup(r->key.data, r->key.len);
+	image.id = xstrndup(r->key.data, r->key.len);
+	a->images[a->nimages++] = image;
 	return 0;
 }
 
@@ -419,7 +443,7 @@ static void reader_release(struct reader *r)
 	jsonpull_close(&r->pull);
 }
 
-int annotations_read(struct annotations *a, struct boxset *set, const char *path, struct err *err)
+int cocojson_read(struct annotations *a, struct boxset *set, const char *path, struct err *err)
 {
 	struct reader r = {.a = a};
 	int rc;
@@ -451,7 +475,7 @@ void annotations_release(struct annotations *a)
 	int i;
 
 	for (i = 0; i < a->nimages; i++)
-		free(a->images[i]);
+		free(a->images[i].id);
 	for (i = 0; i < a->nclasses; i++)
 		free(a->names[i]);
 	free(a->images);
@@ -504,7 +528,7 @@ static int read_result(struct jsonpull *p, struct result *r, const struct annota
 	if (r->got != 15)
 		return jsonpull_error(p, err,
 				      "a detection needs image_id, category_id, bbox and score");
-	if (*last < 0 || strcmp(a->images[*last], r->image.data)) {
+	if (*last < 0 || strcmp(a->images[*last].id, r->image.data)) {
 		*last = (int)*slot_of(a, r->image.data) - 1;
 		if (*last < 0)
 			return jsonpull_error(p, err, "image %.100s is not among the annotations",
@@ -540,8 +564,8 @@ static int read_results(struct jsonpull *p, struct boxset *set, const struct ann
 	return jsonpull_expect(p, PULL_DONE, err);
 }
 
-int results_read(struct boxset *set, const char *path, const struct annotations *a, long *skipped,
-		 struct err *err)
+int cocojson_read_results(struct boxset *set, const char *path, const struct annotations *a,
+			  long *skipped, struct err *err)
 {
 	struct jsonpull p;
 	int rc;
@@ -564,8 +588,8 @@ static void add_image_id(struct buf *out, const char *key)
 		json_add_string(out, key);
 }
 
-int results_write(const char *path, const struct boxset *set, char *const *keys, const int *ids,
-		  struct err *err)
+int cocojson_write_results(const char *path, const struct boxset *set, char *const *keys,
+			   const int *ids, struct err *err)
 {
 	struct buf line = BUF_INIT;
 	struct outfile out;

@@ -15,8 +15,13 @@
 
 #include <stdint.h>
 
+struct coco_image {
+	char *id;          /* as text */
+	int width, height; /* 0 when the file does not say */
+};
+
 struct annotations {
-	char **images; /* ids as text, in order */
+	struct coco_image *images; /* in the order of ids */
 	int nimages;
 	int with_labels; /* images with at least one object that is not a crowd */
 	char **names;    /* of the classes */
@@ -27,20 +32,20 @@ struct annotations {
 };
 
 /* Fills `a`, and `set` with the truths. "-": standard input. */
-int annotations_read(struct annotations *a, struct boxset *set, const char *path, struct err *err);
+int cocojson_read(struct annotations *a, struct boxset *set, const char *path, struct err *err);
 void annotations_release(struct annotations *a);
 
 /* Adds the detections of a results file to `set`; *skipped: those of unknown categories. */
-int results_read(struct boxset *set, const char *path, const struct annotations *a, long *skipped,
-		 struct err *err);
+int cocojson_read_results(struct boxset *set, const char *path, const struct annotations *a,
+			  long *skipped, struct err *err);
 
 /*
  * Writes a results file, detections in the order of `set`. keys: the images' names (file names
  * without suffix); one made of digits alone becomes a number, as in YOLOv5. ids: category id of
  * each class; NULL: the class index.
  */
-int results_write(const char *path, const struct boxset *set, char *const *keys, const int *ids,
-		  struct err *err);
+int cocojson_write_results(const char *path, const struct boxset *set, char *const *keys,
+			   const int *ids, struct err *err);
 
 /* COCO's category ids (1 … 90) of its 80 classes: the papers' numbering with its holes. */
 extern const int coco91[80];

@@ -12,6 +12,7 @@ libmist_a_SOURCES += \
 	src/eval/boxes.c src/eval/boxes.h \
 	src/eval/coco.c src/eval/coco.h \
 	src/eval/cocojson.c src/eval/cocojson.h \
+	src/eval/gain.c src/eval/gain.h \
 	src/eval/match.c src/eval/match.h \
 	src/eval/metrics.c src/eval/metrics.h
 

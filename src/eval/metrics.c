@@ -12,7 +12,7 @@ void metrics_compute(struct metrics *m, struct boxset *s, unsigned protocols, st
 	boxset_sort(s, &groups);
 	ranking = boxset_rank(s, &groups, pool);
 	verdicts = match_all(s, &groups, pool);
-	m->protocols = protocols;
+	m->protocols |= protocols;
 	if (protocols & PROTOCOL_YOLO)
 		yolo_metrics_compute(&m->yolo, s, &groups, ranking, verdicts, pool);
 	if (protocols & PROTOCOL_COCO)

@@ -22,7 +22,7 @@ struct metrics {
 	int batch, channels, height, width;
 };
 
-/* Sorts the set; fills instances, protocols and the two kinds of figures, leaves the rest alone. */
+/* Sorts the set; fills instances and the figures of `protocols`, adds those to m->protocols. */
 void metrics_compute(struct metrics *m, struct boxset *s, unsigned protocols, struct pool *pool);
 void metrics_release(struct metrics *m);
 
