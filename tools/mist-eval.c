@@ -2,7 +2,7 @@
  * mist-eval.c - precision, recall and mean average precision, by YOLOv5's protocol and by COCO's.
  */
 #include "base/cli.h"
-#include "eval/gain.h"
+#include "eval/cocojson.h"
 #include "eval/metrics.h"
 
 #include <stdlib.h>
@@ -94,30 +94,11 @@ static int print(const struct opts *o, const struct metrics *m, char *const *nam
 	return rc;
 }
 
-/* COCO's figures are of the boxes as they are; YOLOv5's undo what val.py does to what it saves. */
-static void compute(const struct opts *o, struct metrics *m, const struct annotations *a,
-		    struct boxset *set, struct pool *pool)
-{
-	enum gain_rule rule = GAIN_EXACT;
-
-	if (o->protocols & PROTOCOL_COCO)
-		metrics_compute(m, set, PROTOCOL_COCO, pool);
-	if (!(o->protocols & PROTOCOL_YOLO))
-		return;
-	if (o->img)
-		rule = gain_guess(set, a->images, o->img);
-	if (rule != GAIN_EXACT) {
-		cli_verbose(&o->cli, 1, "the boxes carry the scale error of val.py at %d pixels",
-			    o->img);
-		gain_apply(set, a->images, o->img, rule);
-	}
-	metrics_compute(m, set, PROTOCOL_YOLO, pool);
-}
-
 static int judge(const struct opts *o, const struct annotations *a, struct boxset *set,
 		 struct err *err)
 {
 	struct metrics m = {.images = a->nimages, .with_labels = a->with_labels};
+	struct saved_by_val saved = {a->images, o->img, GAIN_EXACT};
 	struct pool *pool;
 	long skipped;
 	int rc;
@@ -133,7 +114,10 @@ static int judge(const struct opts *o, const struct annotations *a, struct boxse
 			 skipped);
 	m.backgrounds = m.images - m.with_labels;
 	pool = pool_new(o->cli.threads);
-	compute(o, &m, a, set, pool);
+	metrics_compute(&m, set, o->protocols, o->img ? &saved : NULL, pool);
+	if (saved.rule != GAIN_EXACT)
+		cli_verbose(&o->cli, 1, "the boxes carry the scale error of val.py at %d pixels",
+			    o->img);
 	pool_free(pool);
 	rc = print(o, &m, a->names, a->nclasses, err);
 	metrics_release(&m);

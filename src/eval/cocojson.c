@@ -1,7 +1,6 @@
 #include "eval/cocojson.h"
 
 #include "io/json.h"
-#include "io/jsonpull.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -158,7 +157,7 @@ struct object {
 };
 
 struct reader {
-	struct jsonpull pull;
+	struct jsonpull *pull;
 	struct annotations *a;
 	size_t images_cap;
 	struct category *categories;
@@ -183,7 +182,7 @@ static int read_side(struct jsonpull *p, int *side, struct err *err)
 
 static int read_image_member(struct reader *r, struct coco_image *image, bool *got, struct err *err)
 {
-	struct jsonpull *p = &r->pull;
+	struct jsonpull *p = r->pull;
 
 	if (!strcmp(p->text.data, "id"))
 		return *got = true, read_id(p, &r->key, err);
@@ -196,7 +195,7 @@ static int read_image_member(struct reader *r, struct coco_image *image, bool *g
 
 static int read_image(struct reader *r, struct err *err)
 {
-	struct jsonpull *p = &r->pull;
+	struct jsonpull *p = r->pull;
 	struct annotations *a = r->a;
 	struct coco_image image = {0};
 	bool got = false;
@@ -219,7 +218,7 @@ static int read_image(struct reader *r, struct err *err)
 
 static int read_category(struct reader *r, struct err *err)
 {
-	struct jsonpull *p = &r->pull;
+	struct jsonpull *p = r->pull;
 	struct category c = {0};
 	bool got_id = false;
 	int more, rc = 0;
@@ -273,7 +272,7 @@ static int read_area(struct jsonpull *p, double *area, struct err *err)
 
 static int read_object_member(struct reader *r, struct object *o, unsigned *got, struct err *err)
 {
-	struct jsonpull *p = &r->pull;
+	struct jsonpull *p = r->pull;
 
 	if (!strcmp(p->text.data, "image_id"))
 		return *got |= 1, read_id(p, &r->key, err);
@@ -290,7 +289,7 @@ static int read_object_member(struct reader *r, struct object *o, unsigned *got,
 
 static int read_object(struct reader *r, struct err *err)
 {
-	struct jsonpull *p = &r->pull;
+	struct jsonpull *p = r->pull;
 	struct object o = {.truth.area = -1};
 	unsigned got = 0;
 	int more;
@@ -316,21 +315,21 @@ static int read_list(struct reader *r, int (*element)(struct reader *, struct er
 {
 	enum pull token;
 
-	if (jsonpull_expect(&r->pull, PULL_BEGIN_ARRAY, err))
+	if (jsonpull_expect(r->pull, PULL_BEGIN_ARRAY, err))
 		return -1;
-	while ((token = jsonpull_next(&r->pull, err)) == PULL_BEGIN_OBJECT)
+	while ((token = jsonpull_next(r->pull, err)) == PULL_BEGIN_OBJECT)
 		if (element(r, err))
 			return -1;
 	if (token == PULL_BAD)
 		return -1;
 	if (token != PULL_END_ARRAY)
-		return jsonpull_error(&r->pull, err, "expected an object");
+		return jsonpull_error(r->pull, err, "expected an object");
 	return 0;
 }
 
 static int read_top(struct reader *r, struct err *err)
 {
-	struct jsonpull *p = &r->pull;
+	struct jsonpull *p = r->pull;
 	int more, rc = 0;
 
 	if (jsonpull_expect(p, PULL_BEGIN_OBJECT, err))
@@ -440,33 +439,42 @@ static void reader_release(struct reader *r)
 	free(r->objects);
 	buf_release(&r->keys);
 	buf_release(&r->key);
-	jsonpull_close(&r->pull);
 }
 
-int cocojson_read(struct annotations *a, struct boxset *set, const char *path, struct err *err)
+int cocojson_parse(struct annotations *a, struct boxset *set, struct jsonpull *p, struct err *err)
 {
-	struct reader r = {.a = a};
+	struct reader r = {.a = a, .pull = p};
 	int rc;
 
 	memset(a, 0, sizeof(*a));
 	memset(set, 0, sizeof(*set));
-	if (jsonpull_open(&r.pull, path, err))
-		return -1;
 	rc = read_top(&r, err);
 	if (!rc)
-		rc = index_images(a, path, err);
+		rc = index_images(a, p->name, err);
 	if (!rc)
-		rc = index_categories(&r, path, err);
+		rc = index_categories(&r, p->name, err);
 	if (!rc) {
 		set->nimages = a->nimages;
 		set->nclasses = a->nclasses;
-		rc = resolve(&r, set, path, err);
+		rc = resolve(&r, set, p->name, err);
 	}
 	reader_release(&r);
 	if (rc) {
 		annotations_release(a);
 		boxset_release(set);
 	}
+	return rc;
+}
+
+int cocojson_read(struct annotations *a, struct boxset *set, const char *path, struct err *err)
+{
+	struct jsonpull p;
+	int rc;
+
+	if (jsonpull_open(&p, path, err))
+		return -1;
+	rc = cocojson_parse(a, set, &p, err);
+	jsonpull_close(&p);
 	return rc;
 }
 
@@ -539,13 +547,14 @@ static int read_result(struct jsonpull *p, struct result *r, const struct annota
 	return 0;
 }
 
-static int read_results(struct jsonpull *p, struct boxset *set, const struct annotations *a,
-			long *skipped, struct err *err)
+int cocojson_parse_results(struct boxset *set, struct jsonpull *p, const struct annotations *a,
+			   long *skipped, struct err *err)
 {
+	enum pull token = PULL_BAD;
 	struct result r = {0};
-	enum pull token;
 	int last = -1, rc;
 
+	*skipped = 0;
 	rc = jsonpull_expect(p, PULL_BEGIN_ARRAY, err);
 	while (!rc && (token = jsonpull_next(p, err)) == PULL_BEGIN_OBJECT) {
 		rc = read_result(p, &r, a, &last, err);
@@ -570,10 +579,9 @@ int cocojson_read_results(struct boxset *set, const char *path, const struct ann
 	struct jsonpull p;
 	int rc;
 
-	*skipped = 0;
 	if (jsonpull_open(&p, path, err))
 		return -1;
-	rc = read_results(&p, set, a, skipped, err);
+	rc = cocojson_parse_results(set, &p, a, skipped, err);
 	jsonpull_close(&p);
 	return rc;
 }

@@ -12,6 +12,7 @@
 #include "base/err.h"
 #include "base/file.h"
 #include "eval/boxes.h"
+#include "io/jsonpull.h"
 
 #include <stdint.h>
 
@@ -33,11 +34,16 @@ struct annotations {
 
 /* Fills `a`, and `set` with the truths. "-": standard input. */
 int cocojson_read(struct annotations *a, struct boxset *set, const char *path, struct err *err);
+/* The same from an open reader, which stays the caller's. */
+int cocojson_parse(struct annotations *a, struct boxset *set, struct jsonpull *p, struct err *err);
 void annotations_release(struct annotations *a);
 
 /* Adds the detections of a results file to `set`; *skipped: those of unknown categories. */
 int cocojson_read_results(struct boxset *set, const char *path, const struct annotations *a,
 			  long *skipped, struct err *err);
+
+int cocojson_parse_results(struct boxset *set, struct jsonpull *p, const struct annotations *a,
+			   long *skipped, struct err *err);
 
 /*
  * Writes a results file, detections in the order of `set`. keys: the images' names (file names

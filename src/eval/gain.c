@@ -66,23 +66,20 @@ static double witness(const struct boxset *s, const struct groups *groups,
 	return sum;
 }
 
-enum gain_rule gain_guess(struct boxset *s, const struct coco_image *images, int img)
+enum gain_rule gain_guess(const struct boxset *s, const struct groups *groups,
+			  const struct coco_image *images, int img)
 {
 	enum gain_rule best = GAIN_EXACT, rule;
-	struct groups groups;
-	double most;
+	double most = witness(s, groups, images, img, GAIN_EXACT);
 
-	boxset_sort(s, &groups);
-	most = witness(s, &groups, images, img, GAIN_EXACT);
 	for (rule = GAIN_TRUNCATED; rule <= GAIN_ROUNDED_UP; rule++) {
-		double sum = witness(s, &groups, images, img, rule);
+		double sum = witness(s, groups, images, img, rule);
 
 		if (sum > most) {
 			most = sum;
 			best = rule;
 		}
 	}
-	groups_release(&groups);
 	return best;
 }
 

@@ -18,3 +18,22 @@ libmist_a_SOURCES += \
 
 bin_PROGRAMS += tools/mist-eval
 tools_mist_eval_SOURCES = tools/mist-eval.c
+
+EXTRA_PROGRAMS += tests/fuzz/fuzz-jsonpull tests/fuzz/fuzz-cocojson
+tests_fuzz_fuzz_jsonpull_SOURCES = tests/fuzz/fuzz-jsonpull.c
+tests_fuzz_fuzz_jsonpull_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
+tests_fuzz_fuzz_cocojson_SOURCES = tests/fuzz/fuzz-cocojson.c
+tests_fuzz_fuzz_cocojson_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
+
+if HAVE_CMOCKA
+check_PROGRAMS += tests/unit/t-jsonpull tests/unit/t-cocojson tests/unit/t-metrics
+tests_unit_t_jsonpull_SOURCES = tests/unit/t-jsonpull.c
+tests_unit_t_jsonpull_CFLAGS = $(AM_CFLAGS) $(unit_cflags)
+tests_unit_t_jsonpull_LDADD = $(LDADD) $(CMOCKA_LIBS)
+tests_unit_t_cocojson_SOURCES = tests/unit/t-cocojson.c
+tests_unit_t_cocojson_CFLAGS = $(AM_CFLAGS) $(unit_cflags)
+tests_unit_t_cocojson_LDADD = $(LDADD) $(CMOCKA_LIBS)
+tests_unit_t_metrics_SOURCES = tests/unit/t-metrics.c
+tests_unit_t_metrics_CFLAGS = $(AM_CFLAGS) $(unit_cflags)
+tests_unit_t_metrics_LDADD = $(LDADD) $(CMOCKA_LIBS)
+endif

@@ -3,7 +3,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-void metrics_compute(struct metrics *m, struct boxset *s, unsigned protocols, struct pool *pool)
+static bool undo_gain(struct saved_by_val *saved, struct boxset *s, const struct groups *groups)
+{
+	saved->rule = gain_guess(s, groups, saved->images, saved->img);
+	if (saved->rule == GAIN_EXACT)
+		return false;
+	gain_apply(s, saved->images, saved->img, saved->rule);
+	return true;
+}
+
+void metrics_compute(struct metrics *m, struct boxset *s, unsigned protocols,
+		     struct saved_by_val *saved, struct pool *pool)
 {
 	struct verdict *verdicts;
 	struct groups groups;
@@ -12,11 +22,16 @@ void metrics_compute(struct metrics *m, struct boxset *s, unsigned protocols, st
 	boxset_sort(s, &groups);
 	ranking = boxset_rank(s, &groups, pool);
 	verdicts = match_all(s, &groups, pool);
-	m->protocols |= protocols;
-	if (protocols & PROTOCOL_YOLO)
-		yolo_metrics_compute(&m->yolo, s, &groups, ranking, verdicts, pool);
 	if (protocols & PROTOCOL_COCO)
 		coco_metrics_compute(&m->coco, s, &groups, ranking, verdicts, pool);
+	if (protocols & PROTOCOL_YOLO) {
+		if (saved && undo_gain(saved, s, &groups)) {
+			free(verdicts);
+			verdicts = match_all(s, &groups, pool);
+		}
+		yolo_metrics_compute(&m->yolo, s, &groups, ranking, verdicts, pool);
+	}
+	m->protocols = protocols;
 	m->instances = 0;
 	for (i = 0; i < s->ntruths; i++)
 		m->instances += !s->truths[i].crowd;

@@ -7,6 +7,7 @@
 
 #include "eval/ap.h"
 #include "eval/coco.h"
+#include "eval/gain.h"
 
 #include <jansson.h>
 
@@ -22,8 +23,18 @@ struct metrics {
 	int batch, channels, height, width;
 };
 
-/* Sorts the set; fills instances and the figures of `protocols`, adds those to m->protocols. */
-void metrics_compute(struct metrics *m, struct boxset *s, unsigned protocols, struct pool *pool);
+/* Where saved detections may carry the scale error of val.py (gain.h), which COCO's protocol takes
+ * as it is and YOLOv5's undoes. */
+struct saved_by_val {
+	const struct coco_image *images; /* of the set */
+	int img;                         /* the size they were found at */
+	enum gain_rule rule;             /* out: what was undone */
+};
+
+/* Sorts the set; fills instances, protocols and their figures, leaves the rest of *m alone. `saved`
+ * may be NULL; with it the truths may be moved. */
+void metrics_compute(struct metrics *m, struct boxset *s, unsigned protocols,
+		     struct saved_by_val *saved, struct pool *pool);
 void metrics_release(struct metrics *m);
 
 /* YOLOv5's lines; `classes`: a row for each class too. `names` may be NULL. */

@@ -24,8 +24,8 @@ void jsonpull_init(struct jsonpull *p, const char *name, const void *data, size_
 	memset(p, 0, sizeof(*p));
 	p->name = name;
 	p->fd = -1;
-	p->pos = data;
-	p->end = p->pos + size;
+	p->start = p->pos = data;
+	p->end = p->start + size;
 	p->keep = true;
 	p->state = WANT_VALUE;
 }
@@ -37,7 +37,7 @@ int jsonpull_open(struct jsonpull *p, const char *path, struct err *err)
 	if (p->fd < 0)
 		return -1;
 	p->chunk = xmalloc(CHUNK);
-	p->pos = p->end = p->chunk;
+	p->start = p->pos = p->end = p->chunk;
 	return 0;
 }
 
@@ -53,7 +53,7 @@ void jsonpull_close(struct jsonpull *p)
 
 static uint64_t position(const struct jsonpull *p)
 {
-	return p->chunk ? p->before + (uint64_t)(p->pos - p->chunk) : p->before;
+	return p->before + (uint64_t)(p->pos - p->start);
 }
 
 int jsonpull_error(const struct jsonpull *p, struct err *err, const char *fmt, ...)

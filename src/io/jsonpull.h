@@ -41,8 +41,8 @@ struct jsonpull {
 	const char *name; /* for messages; borrowed */
 	int fd;           /* -1: the text is in memory */
 	char *chunk;      /* owned; NULL for text in memory */
-	const char *pos, *end;
-	uint64_t before; /* bytes before `chunk` */
+	const char *start, *pos, *end;
+	uint64_t before; /* bytes before `start` */
 	struct buf text; /* of the last name, string or number; NUL-terminated */
 	double number;
 	bool integer;  /* the number had neither point nor exponent and fits int64_t … */
