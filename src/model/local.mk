@@ -32,3 +32,10 @@ tests_fuzz_fuzz_hyp_SOURCES = tests/fuzz/fuzz-hyp.c
 tests_fuzz_fuzz_hyp_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
 tests_fuzz_fuzz_results_SOURCES = tests/fuzz/fuzz-results.c
 tests_fuzz_fuzz_results_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
+
+if HAVE_CMOCKA
+check_PROGRAMS += tests/unit/t-parity
+tests_unit_t_parity_SOURCES = tests/unit/t-parity.c
+tests_unit_t_parity_CFLAGS = $(AM_CFLAGS) $(unit_cflags)
+tests_unit_t_parity_LDADD = $(LDADD)
+endif
