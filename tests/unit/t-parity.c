@@ -683,37 +683,84 @@ static void compare_loss(struct training *t, const struct loss *l)
 	free(name);
 }
 
-/* One step; returns the loss. */
-static double train_step(struct training *t, bool first)
+/*
+ * Which step's state the tensors grad.*, bn_after.* and after_sgd.* hold. They are meant to be the
+ * first step's; but PyTorch's optimiser moves parameters and gradients in place, so that a script
+ * that saves them without a copy saves the last step of its loss_trace. grad_norms, numbers, are
+ * always the first step's, and tell which it is.
+ */
+static size_t kept_step(struct training *t, size_t steps)
 {
 	struct parity *p = t->p;
-	const struct graph *g = p->model->graph;
-	const double lr = p->hyp.lr0;
-	const struct optim_rates rates = {.lr = {lr, lr, lr},
-					  .decay = {[OPTIM_WEIGHT] = p->hyp.weight_decay},
-					  .momentum = p->hyp.momentum};
+	char *key = tensor_name(t, "grad_norms", "");
+	const char *text = safetensors_meta(&p->ref, key);
+	json_t *json = text ? json_parse(key, text, strlen(text), &p->err) : NULL, *value;
+	const char *param;
+	bool last = false;
+
+	json_object_foreach(json, param, value)
+	{
+		char *name = tensor_name(t, "grad.", param);
+		size_t n, i;
+		float *g = safetensors_find(&p->ref, name) ? ref_floats(p, name, &n) : NULL;
+		double norm = 0;
+
+		for (i = 0; g && i < n; i++)
+			norm += (double)g[i] * g[i];
+		if (g &&
+		    fabs(sqrt(norm) - json_number_value(value)) > 0.01 * json_number_value(value))
+			last = true;
+		free(g);
+		free(name);
+	}
+	json_decref(json);
+	free(key);
+	if (last && steps > 1)
+		printf("# %s%s.{grad,bn_after,after_sgd}.* hold step %zu of the trace\n", t->label,
+		       t->prefix, steps);
+	return last ? steps - 1 : 0;
+}
+
+static double train_loss(struct training *t, struct loss *l)
+{
+	struct parity *p = t->p;
 	struct view maps[GRAPH_MAX_LEVELS], dmaps[GRAPH_MAX_LEVELS];
-	struct loss l;
 	int i;
 
 	net_load_params(t->net, t->params);
 	net_forward(t->net, p->n, t->params);
-	for (i = 0; i < g->nl; i++) {
+	for (i = 0; i < p->model->graph->nl; i++) {
 		maps[i] = net_output(t->net, i, p->n);
 		dmaps[i] = net_output_grad(t->net, i, p->n);
 	}
-	loss_detect(t->loss, p->pool, maps, p->n, p->targets, p->ntargets, dmaps, &l);
+	loss_detect(t->loss, p->pool, maps, p->n, p->targets, p->ntargets, dmaps, l);
 	net_backward(t->net, p->n, t->grads);
+	return p->n * (l->box + l->obj + l->cls);
+}
+
+/* One step; returns the loss. */
+static double train_step(struct training *t, bool first, bool kept)
+{
+	struct parity *p = t->p;
+	const double lr = p->hyp.lr0;
+	const struct optim_rates rates = {.lr = {lr, lr, lr},
+					  .decay = {[OPTIM_WEIGHT] = p->hyp.weight_decay},
+					  .momentum = p->hyp.momentum};
+	struct loss l;
+	const double loss = train_loss(t, &l);
+
 	if (first) {
 		compare_loss(t, &l);
-		compare_params(t, "grad.", t->grads, GRAD_REL);
 		compare_norms(t);
+	}
+	if (kept) {
+		compare_params(t, "grad.", t->grads, GRAD_REL);
 		compare_params(t, "bn_after.", t->params, 0);
 	}
 	optim_step(t->optim, p->pool, &rates, t->params, t->grads, 1, NULL, 0);
-	if (first)
+	if (kept)
 		compare_params(t, "after_sgd.", t->params, WEIGHT_REL);
-	return p->n * (l.box + l.obj + l.cls);
+	return loss;
 }
 
 /* The inputs of the layers behind the cut, as the reference has them: again before every step, for
@@ -760,13 +807,14 @@ static int run_steps(struct training *t, int from)
 	char *name = tensor_name(t, "loss_trace", "");
 	size_t steps = 1, i;
 	float *trace = ref_floats(p, name, &steps);
+	const size_t kept = kept_step(t, steps);
 
 	for (i = 0; i < (trace ? steps : 1); i++) {
 		double loss;
 
 		if (fill_inputs(t, from, i == 0))
 			return -1;
-		loss = train_step(t, i == 0);
+		loss = train_step(t, i == 0, i == kept);
 		if (trace) {
 			char *label = xasprintf("%s%s[%zu]", t->label, name, i);
 
