@@ -15,3 +15,10 @@ check_PROGRAMS += tests/hostile
 tests_hostile_SOURCES = tests/hostile.c
 tests_hostile_LDADD = $(ARCHIVE_LIBS)
 EXTRA_DIST += tests/coco-fetch.bats
+
+# Benchmarks: medians against a yardstick timed in the same run. Not built or run by anything else.
+EXTRA_PROGRAMS += $(bench_programs)
+AM_CPPFLAGS += -I$(top_srcdir)/tests/bench
+bench: $(bench_programs)
+	for b in $(bench_programs); do env -u OPENBLAS_CORETYPE -u OPENBLAS_L2_SIZE ./$$b || exit; done
+.PHONY: bench

@@ -15,8 +15,12 @@
 /* Pixels per chunk: 160 of 32 channels are 20 KiB, and enough work to hide loading and storing the
  * accumulators. */
 #define CHUNK_PIXELS 160
-#define MANY_JOBS    24
-#define SUM_CHANNELS 16 /* input channels per job of the final sum */
+#define MANY_JOBS    16
+#define MOST_SLICES  32
+#define SLICE_PIXELS 800       /* summing a copy costs about 16 pixels' work: 2 % */
+#define MOST_FLOATS  (2 << 20) /* of all copies together: 8 MiB of scratch */
+#define PART_FLOATS  81920     /* 320 KiB: what a job writes stays in the L2 cache */
+#define SUM_CHANNELS 16        /* input channels per job of the final sum */
 
 struct dw {
 	const struct conv *c;
@@ -42,9 +46,19 @@ static int min_int(int a, int b)
 	return a < b ? a : b;
 }
 
-static int most_slices(size_t floats)
+/* The rule: see the head of this file. */
+static void cut(struct dw *d, long pixels)
 {
-	return floats <= 16384 ? 32 : floats <= 65536 ? 8 : floats <= 262144 ? 2 : 1;
+	const size_t most = MOST_FLOATS / d->floats;
+	const long slices = pixels / SLICE_PIXELS;
+
+	d->slices = slices > MOST_SLICES ? MOST_SLICES : (int)slices;
+	d->slices = (size_t)d->slices > most ? (int)most : d->slices;
+	d->slices = d->slices < 1 ? 1 : d->slices;
+	d->bsplits = min_int(d->blocks, (int)((d->floats + PART_FLOATS - 1) / PART_FLOATS));
+	if (d->slices * d->bsplits < MANY_JOBS)
+		d->bsplits = min_int(d->blocks, ceil_div(MANY_JOBS, d->slices));
+	d->ksplits = d->slices * d->bsplits < MANY_JOBS ? d->c->s.kh : 1;
 }
 
 static struct dw plan(const struct conv *c, int n)
@@ -59,9 +73,7 @@ static struct dw plan(const struct conv *c, int n)
 	d.blocks = c->direct->forward.blocks;
 	d.krows = (size_t)(s->kh * s->kw) * (size_t)s->cin;
 	d.floats = d.krows * round_up((size_t)s->cout, (size_t)d.k->lanes);
-	d.slices = min_int(n * d.down * d.across, most_slices(d.floats));
-	d.bsplits = min_int(d.blocks, ceil_div(MANY_JOBS, d.slices));
-	d.ksplits = d.slices * d.bsplits < MANY_JOBS ? s->kh : 1;
+	cut(&d, (long)n * s->oh * s->ow);
 	return d;
 }
 

@@ -53,3 +53,6 @@ tests_unit_t_linear_SOURCES = tests/unit/t-linear.c tests/unit/nn-views.h
 tests_unit_t_linear_CFLAGS = $(AM_CFLAGS) $(unit_cflags)
 tests_unit_t_linear_LDADD = $(LDADD) $(CMOCKA_LIBS)
 endif
+
+bench_programs += tests/bench/b-conv
+tests_bench_b_conv_SOURCES = tests/bench/b-conv.c tests/bench/bench.h
