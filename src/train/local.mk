@@ -3,16 +3,21 @@ libmist_a_SOURCES += \
 	src/train/checkpoint.c src/train/checkpoint.h \
 	src/train/move.c src/train/move.h \
 	src/train/plan.c src/train/plan.h \
-	src/train/source.c src/train/source.h
+	src/train/source.c src/train/source.h \
+	src/train/source_features.c \
+	src/train/train.c src/train/train.h
 
 if HAVE_CMOCKA
-check_PROGRAMS += tests/unit/t-checkpoint tests/unit/t-move
+check_PROGRAMS += tests/unit/t-checkpoint tests/unit/t-move tests/unit/t-train
 tests_unit_t_checkpoint_SOURCES = tests/unit/t-checkpoint.c
 tests_unit_t_checkpoint_CFLAGS = $(AM_CFLAGS) $(unit_cflags)
 tests_unit_t_checkpoint_LDADD = $(LDADD) $(CMOCKA_LIBS)
 tests_unit_t_move_SOURCES = tests/unit/t-move.c
 tests_unit_t_move_CFLAGS = $(AM_CFLAGS) $(unit_cflags)
 tests_unit_t_move_LDADD = $(LDADD) $(CMOCKA_LIBS)
+tests_unit_t_train_SOURCES = tests/unit/t-train.c
+tests_unit_t_train_CFLAGS = $(AM_CFLAGS) $(unit_cflags)
+tests_unit_t_train_LDADD = $(LDADD) $(CMOCKA_LIBS)
 endif
 
 EXTRA_PROGRAMS += tests/fuzz/fuzz-checkpoint

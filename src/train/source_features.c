@@ -1,0 +1,306 @@
+#include "train/source.h"
+
+#include "base/mem.h"
+#include "base/rng.h"
+#include "mist/features.h"
+#include "train/move.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct sample {
+	unsigned char *data; /* the payloads of all tensors, one after the other */
+	struct label *labels;
+	int nlabels;
+	int gates; /* index of the segment's gates */
+};
+
+struct features_source {
+	struct source source; /* first */
+	struct gates *gates;  /* one set per header: clients may differ in epsilon */
+	int ngates;
+	char *header;                         /* the JSON that the last set was made from */
+	int ntensors, cells;                  /* cells: side of the coarsest tensor */
+	size_t payload[FEATURES_MAX_TENSORS]; /* bytes of each tensor's payload, before which
+						 `offset` lie */
+	size_t offset[FEATURES_MAX_TENSORS], size;
+	struct sample *samples;
+	int cap;
+};
+
+static void features_free(struct source *s)
+{
+	struct features_source *f = (struct features_source *)s;
+	int i;
+
+	for (i = 0; i < s->n; i++) {
+		free(f->samples[i].data);
+		free(f->samples[i].labels);
+	}
+	free(f->samples);
+	for (i = 0; i < f->ngates; i++)
+		gates_release(&f->gates[i]);
+	free(f->gates);
+	free(f->header);
+	free(f);
+}
+
+static void features_stamp(const struct source *s, struct model *m)
+{
+	const struct features_source *f = (const struct features_source *)s;
+	char *cut = xasprintf("%d", s->from), *json = gates_json(&f->gates[0]);
+
+	model_set_meta(m, "mist.cut_layer", cut);
+	model_set_meta(m, "mist.gate", json);
+	free(cut);
+	free(json);
+}
+
+struct fill_job {
+	struct features_source *f;
+	struct net *net;
+	const int *index;
+	int n;
+	const struct move *move;
+};
+
+static void fill_image(void *ctx, int job, int worker)
+{
+	struct fill_job *j = ctx;
+	const struct sample *sample = &j->f->samples[j->index[job]];
+	const struct gates *gates = &j->f->gates[sample->gates];
+	int i;
+
+	(void)worker;
+	for (i = 0; i < j->f->ntensors; i++) {
+		struct view v = net_input(j->net, i, j->n);
+
+		gate_decode(&gates->gate[i], sample->data + j->f->offset[i], &v, job);
+		move_features(&j->move[job], &v, job);
+	}
+}
+
+static void add_boxes(const struct sample *s, const struct move *m, int image, int img,
+		      struct target_list *out)
+{
+	int i;
+
+	for (i = 0; i < s->nlabels; i++) {
+		const struct label *l = &s->labels[i];
+		struct target t = {image, l->cls, l->xc, l->yc, l->w, l->h};
+
+		if (move_box(m, &t, img))
+			target_list_add(out, &t);
+	}
+}
+
+static int features_fill(struct source *s, struct pool *pool, struct net *net, long epoch,
+			 const int *index, int *count, struct target_list *out, struct err *err)
+{
+	struct features_source *f = (struct features_source *)s;
+	const int n = *count;
+	struct move *move = xcalloc((size_t)n, sizeof(*move));
+	struct fill_job j = {f, net, index, n, move};
+	struct rng r;
+	int i;
+
+	(void)err;
+	for (i = 0; i < n; i++) {
+		rng_init(&r, s->seed, "features",
+			 (uint64_t)epoch * (uint64_t)s->n + (uint64_t)index[i]);
+		move_draw(&move[i], &r, s->hyp->fliplr, s->hyp->translate, f->cells, f->cells);
+		add_boxes(&f->samples[index[i]], &move[i], i, s->img, out);
+	}
+	pool_run(pool, n, fill_image, &j);
+	free(move);
+	return 0;
+}
+
+static const struct source_class features_class = {features_fill, features_stamp, features_free};
+
+/* What the header says must be what the model's layers before the cut would make. */
+static int check_extractor(const struct features_header *h, const struct model *m, const char *path,
+			   struct err *err)
+{
+	char digest[DIGEST_HEX];
+
+	if (h->cut < 1 || h->cut >= m->graph->nlayers)
+		return err_set(err, STATUS_INPUT,
+			       "'%s' was cut at layer %d of another model: this one has %d layers",
+			       path, h->cut, m->graph->nlayers);
+	model_extractor_digest(m, h->cut, digest);
+	if (strcmp(digest, h->extractor))
+		return err_set(err, STATUS_INPUT,
+			       "'%s' was made by other layers: its extractor is %.12s, the layers "
+			       "before cut %d of the weights are %.12s",
+			       path, h->extractor, h->cut, digest);
+	return 0;
+}
+
+static int check_shapes(const struct features_header *h, const struct model *m, const char *path,
+			struct err *err)
+{
+	int layers[FEATURES_MAX_TENSORS], i;
+	int n = graph_frontier(m->graph, h->cut, layers, FEATURES_MAX_TENSORS);
+	struct shape want;
+
+	if (n != h->ntensors)
+		return err_set(err, STATUS_INPUT, "'%s' carries %d tensors, %d cross cut %d", path,
+			       h->ntensors, n, h->cut);
+	for (i = 0; i < n; i++) {
+		if (graph_shape(m->graph, layers[i], h->img, h->img, &want, err))
+			return -1;
+		if (want.c != h->shape[i].c || want.h != h->shape[i].h || want.w != h->shape[i].w)
+			return err_set(
+				err, STATUS_INPUT,
+				"'%s' carries a tensor of %dx%dx%d where %dx%dx%d crosses cut %d",
+				path, h->shape[i].c, h->shape[i].h, h->shape[i].w, want.c, want.h,
+				want.w, h->cut);
+	}
+	return 0;
+}
+
+static int check_names(const struct features_header *h, const struct model *m, const char *path,
+		       struct err *err)
+{
+	int i;
+
+	if (!h->nnames)
+		return 0; /* labels are checked one by one */
+	if (h->nnames != m->graph->nc)
+		return err_set(err, STATUS_INPUT, "'%s' has %d classes, the weights have %d", path,
+			       h->nnames, m->graph->nc);
+	for (i = 0; i < m->nnames && i < h->nnames; i++)
+		if (strcmp(h->names[i], m->names[i]))
+			return err_set(err, STATUS_INPUT,
+				       "class %d is '%s' in '%s', '%s' in the weights", i,
+				       h->names[i], path, m->names[i]);
+	return 0;
+}
+
+static void plan_payload(struct features_source *f, const struct features_header *h)
+{
+	int i;
+
+	f->ntensors = h->ntensors;
+	f->cells = h->shape[0].w;
+	for (i = 0; i < h->ntensors; i++) {
+		f->offset[i] = f->size;
+		f->payload[i] = gate_payload_bytes(h->encoding, h->shape[i].c, h->shape[i].h,
+						   h->shape[i].w);
+		f->size += f->payload[i];
+		if (h->shape[i].w < f->cells)
+			f->cells = h->shape[i].w;
+	}
+}
+
+static int add_sample(struct features_source *f, const struct features_sample *in, int nc,
+		      const char *path, struct digest *digest, struct err *err)
+{
+	struct sample s = {NULL, NULL, in->nlabels, f->ngates - 1};
+	int i;
+
+	for (i = 0; i < f->ntensors; i++)
+		if (in->size[i] != f->payload[i])
+			return err_set(err, STATUS_INPUT,
+				       "cannot read '%s': sample %s has %zu bytes of features "
+				       "instead of %zu",
+				       path, in->key, in->size[i], f->payload[i]);
+	for (i = 0; i < in->nlabels; i++)
+		if (in->labels[i].cls < 0 || in->labels[i].cls >= nc)
+			return err_set(err, STATUS_INPUT,
+				       "cannot use '%s': sample %s has an object of class %d, the "
+				       "weights have %d classes",
+				       path, in->key, in->labels[i].cls, nc);
+	s.data = xmalloc(f->size);
+	for (i = 0; i < f->ntensors; i++)
+		memcpy(s.data + f->offset[i], in->data[i], f->payload[i]);
+	s.labels = xcalloc((size_t)in->nlabels, sizeof(*s.labels));
+	memcpy(s.labels, in->labels, (size_t)in->nlabels * sizeof(*s.labels));
+	digest_add(digest, in->key, strlen(in->key) + 1);
+	digest_add(digest, s.data, f->size);
+	digest_add(digest, s.labels, (size_t)in->nlabels * sizeof(*s.labels));
+	GROW(f->samples, f->source.n, f->cap);
+	f->samples[f->source.n++] = s;
+	f->source.bytes += f->size + (size_t)in->nlabels * sizeof(*s.labels) + sizeof(s);
+	return 0;
+}
+
+static void copy_gates(struct gates *to, const struct gates *from)
+{
+	int i;
+
+	*to = (struct gates){from->cut, from->n, xcalloc((size_t)from->n, sizeof(*to->gate))};
+	for (i = 0; i < from->n; i++)
+		gate_copy(&to->gate[i], &from->gate[i]);
+}
+
+/* A new header: the first one says what every sample looks like, later ones must agree. */
+static int take_header(struct features_source *f, const struct features_header *h,
+		       const struct model *m, const char *path, struct err *err)
+{
+	if (check_extractor(h, m, path, err) || check_shapes(h, m, path, err) ||
+	    check_names(h, m, path, err))
+		return -1;
+	if (!f->ngates) {
+		f->source.from = h->cut;
+		f->source.img = h->img;
+		plan_payload(f, h);
+	} else if (h->cut != f->source.from || h->img != f->source.img ||
+		   h->encoding != f->gates[0].gate[0].encoding) {
+		return err_set(
+			err, STATUS_INPUT,
+			"cannot use '%s': its segments differ in cut, image size or encoding",
+			path);
+	}
+	f->gates = xreallocarray(f->gates, (size_t)f->ngates + 1, sizeof(*f->gates));
+	copy_gates(&f->gates[f->ngates++], &h->gates);
+	free(f->header);
+	f->header = xstrdup(h->json);
+	return 0;
+}
+
+static int read_all(struct features_source *f, struct features_reader *r, const struct model *m,
+		    const char *path, struct err *err)
+{
+	struct features_sample sample;
+	struct digest digest;
+	int rc;
+
+	digest_init(&digest);
+	while ((rc = features_next(r, &sample, err)) > 0) {
+		const struct features_header *h = features_header(r);
+
+		if (!f->header || strcmp(f->header, h->json)) {
+			digest_add(&digest, h->json, strlen(h->json) + 1);
+			if (take_header(f, h, m, path, err))
+				return -1;
+		}
+		if (add_sample(f, &sample, m->graph->nc, path, &digest, err))
+			return -1;
+	}
+	digest_hex(&digest, f->source.digest);
+	if (rc == 0 && f->source.n == 0)
+		return err_set(err, STATUS_INPUT, "cannot use '%s': it has no samples", path);
+	return rc;
+}
+
+struct source *source_features(const char *path, const struct model *m, const struct hyp *hyp,
+			       uint64_t seed, struct err *err)
+{
+	struct features_source *f;
+	struct features_reader *r = features_open(path, err);
+	int rc;
+
+	if (!r)
+		return NULL;
+	f = xcalloc(1, sizeof(*f));
+	f->source = (struct source){.class = &features_class, .hyp = hyp, .seed = seed};
+	rc = read_all(f, r, m, strcmp(path, "-") ? path : "standard input", err);
+	features_close(r);
+	if (rc) {
+		features_free(&f->source);
+		return NULL;
+	}
+	return &f->source;
+}

@@ -1,0 +1,543 @@
+#include "train/train.h"
+
+#include "base/file.h"
+#include "base/mem.h"
+#include "base/rng.h"
+#include "io/json.h"
+#include "model/detect.h"
+#include "model/schedule.h"
+#include "train/checkpoint.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+/* Seconds between two checkpoints within an epoch. */
+#define SAVE_SECONDS 60.0
+
+struct train {
+	struct train_options opt;
+	struct train_events events;
+	struct model *model;
+	struct source *source;
+	struct pool *pool;
+	struct plan plan;
+	struct net_options net_options;
+	struct net *net;
+	struct loss_ctx *loss;
+	struct optim *optim;
+	struct schedule schedule;
+	struct train_state state;
+	float *grads, *ema;
+	json_t *options;         /* what a resumed run must share */
+	char *last, *best, *csv; /* files of the project */
+	long nb;                 /* batches an epoch */
+	int *order;              /* of the samples in this epoch */
+	struct target_list targets;
+	double began, saved; /* seconds of the monotonic clock */
+	long unsaved;        /* steps since the last checkpoint */
+	char reason[160];
+};
+
+static double seconds(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+static void set_option(json_t *o, const char *key, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+static void set_option(json_t *o, const char *key, const char *fmt, ...)
+{
+	char text[256];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	json_object_set_new(o, key, json_string(text));
+}
+
+/* Everything that the result depends on. */
+static json_t *list_options(const struct train *t)
+{
+	const struct train_options *o = &t->opt;
+	json_t *list = json_object();
+	const char *key;
+	double value;
+	int i;
+
+	set_option(list, "--epochs", "%ld", o->epochs);
+	set_option(list, "--batch-size", "%d", o->batch);
+	set_option(list, "--nbs", "%d", o->nbs);
+	set_option(list, "--img", "%d", t->source->img);
+	set_option(list, "--freeze", "%d", o->freeze);
+	set_option(list, "--optimizer", "%s", optim_names[o->optimizer]);
+	set_option(list, "--cos-lr", "%s", o->cosine ? "yes" : "no");
+	set_option(list, "--no-shuffle", "%s", o->shuffle ? "no" : "yes");
+	set_option(list, "--seed", "%llu", (unsigned long long)o->seed);
+	set_option(list, "--clip", "%.17g", o->clip);
+	set_option(list, "a warm-up of at least", "%d", o->warmup_floor);
+	set_option(list, "micro-batches of", "%d", t->plan.micro);
+	set_option(list, "--weights", "%s", t->model->digest);
+	set_option(list, "samples", "%s", t->source->digest);
+	for (i = 0; (key = hyp_key(&o->hyp, i, &value)); i++)
+		set_option(list, key, "%.17g", value);
+	return list;
+}
+
+static int check_task(const struct train_options *opt, const struct model *m,
+		      const struct source *source, struct err *err)
+{
+	if (!m->graph->nl)
+		return err_set(err, STATUS_INPUT,
+			       "cannot train this model: it has no detection head");
+	if (opt->freeze >= m->graph->nlayers)
+		return err_set(err, STATUS_USAGE, "--freeze %d leaves none of %d layers to train",
+			       opt->freeze, m->graph->nlayers);
+	if (source->n < 1)
+		return err_set(err, STATUS_INPUT, "there is nothing to train from");
+	return 0;
+}
+
+static int build(struct train *t, struct err *err)
+{
+	const struct graph *g = t->model->graph;
+	const int side = t->source->img;
+	struct loss_hyp hyp;
+
+	t->net = net_new(g, &t->net_options, t->pool, err);
+	if (!t->net)
+		return -1;
+	hyp = (struct loss_hyp){
+		.box = (float)t->opt.hyp.box,
+		.cls = (float)t->opt.hyp.cls,
+		.cls_pw = (float)t->opt.hyp.cls_pw,
+		.obj = (float)t->opt.hyp.obj,
+		.obj_pw = (float)t->opt.hyp.obj_pw,
+		.anchor_t = (float)t->opt.hyp.anchor_t,
+		.fl_gamma = (float)t->opt.hyp.fl_gamma,
+		.label_smoothing = (float)t->opt.hyp.label_smoothing,
+	};
+	loss_hyp_scale(&hyp, g->nl, g->nc, side);
+	t->loss = loss_new(g, &hyp, t->plan.micro, side, side);
+	t->grads = xcalloc(g->nfloats, sizeof(float));
+	t->ema = xcalloc(g->nfloats, sizeof(float));
+	memcpy(t->ema, t->model->params, g->nfloats * sizeof(float));
+	t->optim = optim_new(g, t->opt.optimizer, t->net_options.freeze);
+	return 0;
+}
+
+struct train *train_new(const struct train_options *opt, struct model *m, struct source *source,
+			struct pool *pool, const struct train_events *events, struct err *err)
+{
+	struct train *t;
+	int batch = opt->batch < source->n ? opt->batch : source->n;
+
+	if (check_task(opt, m, source, err))
+		return NULL;
+	t = xcalloc(1, sizeof(*t));
+	*t = (struct train){
+		.opt = *opt,
+		.events = *events,
+		.model = m,
+		.source = source,
+		.pool = pool,
+		.state = TRAIN_STATE_INIT,
+		.nb = (source->n + opt->batch - 1) / opt->batch,
+		.order = xcalloc((size_t)source->n, sizeof(int)),
+		.net_options = {.from = source->from,
+				.max_n = batch,
+				.h = source->img,
+				.w = source->img,
+				.path = opt->path,
+				.train = true,
+				.freeze = opt->freeze > source->from ? opt->freeze : source->from},
+	};
+	if (opt->project) {
+		t->last = path_join(opt->project, "last.safetensors");
+		t->best = path_join(opt->project, "best.safetensors");
+		t->csv = path_join(opt->project, "results.csv");
+	}
+	if (plan_make(&t->plan, m->graph, &t->net_options, pool, opt->optimizer, source->bytes,
+		      opt->evaluation, opt->mem_limit, err) ||
+	    build(t, err)) {
+		train_free(t);
+		return NULL;
+	}
+	schedule_init(&t->schedule, &opt->hyp, opt->optimizer, opt->cosine, opt->epochs, t->nb,
+		      opt->batch, opt->nbs, opt->warmup_floor);
+	t->options = list_options(t);
+	return t;
+}
+
+void train_free(struct train *t)
+{
+	if (!t)
+		return;
+	net_free(t->net);
+	loss_free(t->loss);
+	optim_free(t->optim);
+	train_state_release(&t->state);
+	target_list_release(&t->targets);
+	json_decref(t->options);
+	free(t->grads);
+	free(t->ema);
+	free(t->order);
+	free(t->last);
+	free(t->best);
+	free(t->csv);
+	free(t);
+}
+
+const struct plan *train_plan(const struct train *t)
+{
+	return &t->plan;
+}
+
+const char *train_reason(const struct train *t)
+{
+	return t->reason;
+}
+
+static struct checkpoint checkpoint_of(struct train *t)
+{
+	return (struct checkpoint){t->model, t->ema, t->optim, &t->state, t->options};
+}
+
+int train_resume(struct train *t, bool *found, struct err *err)
+{
+	struct checkpoint c = checkpoint_of(t);
+
+	*found = t->last && path_exists(t->last);
+	if (!*found)
+		return 0;
+	if (checkpoint_load(&c, t->last, err))
+		return -1;
+	if (t->state.epoch > t->opt.epochs || t->state.batch >= t->nb ||
+	    t->state.last_step >= t->state.epoch * t->nb + t->state.batch)
+		return err_set(err, STATUS_INPUT, "cannot resume '%s': it stands where no run can",
+			       t->last);
+	return 0;
+}
+
+static int save(struct train *t, struct err *err)
+{
+	struct checkpoint c = checkpoint_of(t);
+
+	if (!t->last)
+		return 0;
+	if (checkpoint_save(&c, t->last, err))
+		return -1;
+	t->saved = seconds();
+	t->unsaved = 0;
+	return 0;
+}
+
+static bool save_is_due(const struct train *t)
+{
+	if (t->opt.save_steps)
+		return t->unsaved >= t->opt.save_steps;
+	return seconds() - t->saved >= SAVE_SECONDS;
+}
+
+/* The order of an epoch is a function of the seed and its number. */
+static void begin_epoch(struct train *t)
+{
+	struct rng r;
+	int i;
+
+	for (i = 0; i < t->source->n; i++)
+		t->order[i] = i;
+	if (t->opt.shuffle) {
+		rng_init(&r, t->opt.seed, "shuffle", (uint64_t)t->state.epoch);
+		rng_shuffle(&r, t->order, (size_t)t->source->n);
+	}
+	/* As train.py: what the last epoch accumulated without a step is dropped. */
+	memset(t->grads, 0, t->model->graph->nfloats * sizeof(float));
+}
+
+/* num_batches_tracked of the batch norms that run in training mode. */
+static void count_forward(struct train *t)
+{
+	struct graph *g = t->model->graph;
+	int i;
+
+	for (i = 0; i < g->nparams; i++)
+		if (g->params[i].kind == PARAM_COUNTER &&
+		    g->params[i].layer >= t->net_options.freeze)
+			g->params[i].counter++;
+}
+
+static int not_finite(const struct train *t, const char *what, struct err *err)
+{
+	return err_set(err, STATUS_NONFINITE,
+		       "the %s is not finite in batch %ld of epoch %ld: a lower --lr0 may help",
+		       what, t->state.batch + 1, t->state.epoch + 1);
+}
+
+/* Forward, loss and backward of *n samples, added to the gradients; `loss` gets the means, *n the
+ * number of samples there really were. */
+static int run_micro(struct train *t, const int *index, int *n, struct loss *loss, struct err *err)
+{
+	struct view maps[GRAPH_MAX_LEVELS], dmaps[GRAPH_MAX_LEVELS];
+	int i;
+
+	*loss = (struct loss){0, 0, 0};
+	if (source_fill(t->source, t->pool, t->net, t->state.epoch, index, n, &t->targets, err))
+		return -1;
+	if (*n == 0)
+		return 0;
+	net_forward(t->net, *n, t->model->params);
+	count_forward(t);
+	for (i = 0; i < net_noutputs(t->net); i++) {
+		maps[i] = net_output(t->net, i, *n);
+		dmaps[i] = net_output_grad(t->net, i, *n);
+	}
+	loss_detect(t->loss, t->pool, maps, *n, t->targets.v, t->targets.n, dmaps, loss);
+	if (!isfinite(loss->box) || !isfinite(loss->obj) || !isfinite(loss->cls))
+		return not_finite(t, "loss", err);
+	net_backward(t->net, *n, t->grads);
+	return 0;
+}
+
+/* A batch in equal micro-batches; its mean losses are added to the epoch's. */
+static int run_batch(struct train *t, struct err *err)
+{
+	const int first = (int)t->state.batch * t->opt.batch;
+	const int left = t->source->n - first;
+	const int size = left < t->opt.batch ? left : t->opt.batch;
+	const int parts = (size + t->plan.micro - 1) / t->plan.micro;
+	double sum[3] = {0};
+	struct loss loss;
+	int i, from, n, done = 0;
+
+	for (i = 0; i < parts; i++) {
+		from = (int)((long)size * i / parts);
+		n = (int)((long)size * (i + 1) / parts) - from;
+		if (run_micro(t, t->order + first + from, &n, &loss, err))
+			return -1;
+		sum[0] += loss.box * n;
+		sum[1] += loss.obj * n;
+		sum[2] += loss.cls * n;
+		done += n;
+	}
+	for (i = 0; done && i < 3; i++)
+		t->state.loss[i] += sum[i] / done;
+	return 0;
+}
+
+static int make_step(struct train *t, const struct optim_rates *rates, struct err *err)
+{
+	double norm = optim_grad_norm(t->optim, t->pool, t->grads), scale = 1;
+
+	if (!isfinite(norm))
+		return not_finite(t, "gradient", err);
+	if (t->opt.clip > 0 && norm > t->opt.clip)
+		scale = t->opt.clip / (norm + 1e-6); /* torch.nn.utils.clip_grad_norm_ */
+	t->state.steps++;
+	optim_step(t->optim, t->pool, rates, t->model->params, t->grads, scale, t->ema,
+		   schedule_ema(t->state.steps));
+	net_load_params(t->net, t->model->params);
+	t->unsaved++;
+	return 0;
+}
+
+static int interrupted(struct train *t, struct err *err)
+{
+	if (save(t, err))
+		return -1;
+	if (!t->last)
+		return err_set(err, STATUS_SYSTEM,
+			       "interrupted; without --project nothing was kept");
+	return err_set(err, STATUS_SYSTEM, "interrupted after step %lld; go on with --resume",
+		       (long long)t->state.steps);
+}
+
+static void mean_loss(const struct train *t, long batches, double mean[3])
+{
+	int k;
+
+	for (k = 0; k < 3; k++)
+		mean[k] = t->state.loss[k] / (double)batches;
+}
+
+/* The next batch, and a step when enough has accumulated. `rates` are those in force. */
+static int next_batch(struct train *t, struct optim_rates *rates, struct err *err)
+{
+	struct train_state *s = &t->state;
+	const long ni = s->epoch * t->nb + s->batch;
+	const int accumulate = schedule_at(&t->schedule, ni, s->epoch, rates);
+	bool stepped = false;
+	double mean[3];
+
+	if (run_batch(t, err))
+		return -1;
+	if (ni - s->last_step >= accumulate) {
+		if (make_step(t, rates, err))
+			return -1;
+		s->last_step = ni;
+		stepped = true;
+	}
+	s->batch++;
+	mean_loss(t, s->batch, mean);
+	if (t->events.batch)
+		t->events.batch(t->events.ctx, s->epoch, s->batch, t->nb, mean);
+	if (!stepped || s->batch == t->nb)
+		return 0; /* gradients are pending, or the epoch's end saves */
+	if (t->events.interrupted && t->events.interrupted(t->events.ctx))
+		return interrupted(t, err);
+	return t->last && save_is_due(t) ? save(t, err) : 0;
+}
+
+/* The model as it will be given out, sharing everything but the weights. */
+static struct model averaged(const struct train *t)
+{
+	struct model m = *t->model;
+
+	m.params = t->ema;
+	return m;
+}
+
+static int validate(struct train *t, struct results_row *row, struct err *err)
+{
+	struct model m = averaged(t);
+	struct train_metrics v = {0};
+
+	if (!t->events.validate)
+		return 0;
+	if (t->events.validate(t->events.ctx, &m, &v, err))
+		return -1;
+	row->value[RESULTS_PRECISION] = v.precision;
+	row->value[RESULTS_RECALL] = v.recall;
+	row->value[RESULTS_MAP50] = v.map50;
+	row->value[RESULTS_MAP] = v.map;
+	row->value[RESULTS_VAL_BOX] = v.box;
+	row->value[RESULTS_VAL_OBJ] = v.obj;
+	row->value[RESULTS_VAL_CLS] = v.cls;
+	return 0;
+}
+
+/* Keeps the best weights; true when there were none better for too long. */
+static int keep_best(struct train *t, const struct results_row *row, bool *stop, struct err *err)
+{
+	struct train_state *s = &t->state;
+	struct model m = averaged(t);
+	double fitness;
+
+	if (!t->events.validate)
+		return 0;
+	fitness = schedule_fitness(row->value[RESULTS_MAP50], row->value[RESULTS_MAP]);
+	if (fitness >= s->best) {
+		s->best = fitness;
+		s->best_epoch = s->epoch;
+		if (t->best && model_save(&m, t->best, err))
+			return -1;
+	}
+	if (t->opt.patience && s->epoch - s->best_epoch >= t->opt.patience) {
+		snprintf(t->reason, sizeof(t->reason),
+			 "no epoch was better than epoch %ld for %ld epochs", s->best_epoch + 1,
+			 t->opt.patience);
+		*stop = true;
+	}
+	return 0;
+}
+
+static bool stop_asked(struct train *t)
+{
+	const struct results *r = &t->state.results;
+	struct stop_values v = {{0}, {0}};
+	double loss[2] = {0};
+	int i, k;
+
+	if (!t->opt.stop)
+		return false;
+	for (i = 0; i < 2 && i < r->n; i++)
+		for (k = RESULTS_TRAIN_BOX; k <= RESULTS_TRAIN_CLS; k++)
+			loss[i] += r->row[r->n - 1 - i].value[k];
+	v.value[STOP_EPOCHS] = (double)r->n;
+	v.value[STOP_LOSS] = loss[0];
+	v.value[STOP_TIME] = seconds() - t->began;
+	v.value[STOP_ACCURACY] = r->row[r->n - 1].value[RESULTS_MAP50];
+	v.known[STOP_EPOCHS] = v.known[STOP_LOSS] = v.known[STOP_TIME] = true;
+	v.known[STOP_ACCURACY] = t->events.validate != NULL;
+	if (r->n > 1) {
+		v.value[STOP_DELTA_LOSS] = fabs(loss[0] - loss[1]);
+		v.known[STOP_DELTA_LOSS] = true;
+	}
+	return stop_holds(t->opt.stop, &v, t->reason, sizeof(t->reason));
+}
+
+static int end_epoch(struct train *t, const struct optim_rates *rates, struct err *err)
+{
+	struct train_state *s = &t->state;
+	struct results_row row = {{0}};
+	bool stop = false;
+	int k;
+
+	row.value[RESULTS_EPOCH] = (double)s->epoch;
+	mean_loss(t, t->nb, &row.value[RESULTS_TRAIN_BOX]);
+	for (k = 0; k < OPTIM_GROUPS; k++)
+		row.value[RESULTS_LR0 + k] = rates->lr[k];
+	if (validate(t, &row, err) || keep_best(t, &row, &stop, err))
+		return -1;
+	results_add(&s->results, &row);
+	s->epoch++;
+	s->batch = 0;
+	memset(s->loss, 0, sizeof(s->loss));
+	s->done = stop_asked(t) || stop || s->epoch == t->opt.epochs;
+	if (save(t, err) || (t->csv && results_write(&s->results, t->csv, err)))
+		return -1;
+	if (t->events.epoch)
+		t->events.epoch(t->events.ctx, &row);
+	if (!s->done && t->events.interrupted && t->events.interrupted(t->events.ctx))
+		return interrupted(t, err);
+	return 0;
+}
+
+/* Gives the model its result: averaged weights, and what they were made from. */
+static void finish(struct train *t)
+{
+	struct model *m = t->model;
+	json_t *parents = json_array();
+	char *text;
+
+	memcpy(m->params, t->ema, m->graph->nfloats * sizeof(float));
+	if (m->digest[0])
+		json_array_append_new(parents, json_string(m->digest));
+	json_array_append_new(parents, json_string(t->source->digest));
+	text = json_text(parents);
+	model_set_meta(m, "mist.parents", text);
+	free(text);
+	json_decref(parents);
+	text = xasprintf("%d", t->source->n);
+	model_set_meta(m, "mist.samples", text);
+	free(text);
+	model_set_meta(m, "mist.train", NULL);
+}
+
+int train_run(struct train *t, struct err *err)
+{
+	struct optim_rates rates;
+
+	source_stamp(t->source, t->model); /* checkpoints and the best weights carry it too */
+	if (t->opt.project && dir_make(t->opt.project, err))
+		return -1;
+	if (t->csv && t->state.results.n && results_write(&t->state.results, t->csv, err))
+		return -1;
+	net_load_params(t->net, t->model->params);
+	t->began = t->saved = seconds();
+	while (!t->state.done) {
+		begin_epoch(t);
+		while (t->state.batch < t->nb)
+			if (next_batch(t, &rates, err))
+				return -1;
+		if (end_epoch(t, &rates, err))
+			return -1;
+	}
+	finish(t);
+	return 0;
+}
