@@ -1,24 +1,50 @@
 # Room: src/data - data sets: found, checked, resized, batched, split, drawn.
 libmist_a_SOURCES += \
+	src/data/augment.c src/data/augment.h \
+	src/data/batch.c src/data/batch.h \
 	src/data/dataset.c src/data/dataset.h \
+	src/data/hsv.c src/data/hsv.h \
 	src/data/labels.c src/data/labels.h \
 	src/data/letterbox.c src/data/letterbox.h \
 	src/data/resize.c src/data/resize.h \
-	src/data/sources.c src/data/sources.h
+	src/data/sources.c src/data/sources.h \
+	src/data/warp.c src/data/warp.h
 
-EXTRA_DIST += tests/unit/unpack.h
+EXTRA_DIST += tests/unit/pictures.h tests/unit/unpack.h
 
 if HAVE_CMOCKA
-check_PROGRAMS += tests/unit/t-dataset tests/unit/t-labels tests/unit/t-letterbox
+check_PROGRAMS += tests/unit/t-augment \
+	tests/unit/t-batch \
+	tests/unit/t-dataset \
+	tests/unit/t-hsv \
+	tests/unit/t-labels \
+	tests/unit/t-letterbox \
+	tests/unit/t-resize \
+	tests/unit/t-warp
+tests_unit_t_augment_SOURCES = tests/unit/t-augment.c
+tests_unit_t_augment_CFLAGS = $(AM_CFLAGS) $(unit_cflags)
+tests_unit_t_augment_LDADD = $(LDADD) $(CMOCKA_LIBS)
+tests_unit_t_batch_SOURCES = tests/unit/t-batch.c
+tests_unit_t_batch_CFLAGS = $(AM_CFLAGS) $(unit_cflags)
+tests_unit_t_batch_LDADD = $(LDADD) $(CMOCKA_LIBS)
 tests_unit_t_dataset_SOURCES = tests/unit/t-dataset.c
 tests_unit_t_dataset_CFLAGS = $(AM_CFLAGS) $(unit_cflags)
 tests_unit_t_dataset_LDADD = $(LDADD) $(CMOCKA_LIBS)
+tests_unit_t_hsv_SOURCES = tests/unit/t-hsv.c
+tests_unit_t_hsv_CFLAGS = $(AM_CFLAGS) $(unit_cflags)
+tests_unit_t_hsv_LDADD = $(LDADD) $(CMOCKA_LIBS)
 tests_unit_t_labels_SOURCES = tests/unit/t-labels.c
 tests_unit_t_labels_CFLAGS = $(AM_CFLAGS) $(unit_cflags)
 tests_unit_t_labels_LDADD = $(LDADD) $(CMOCKA_LIBS)
 tests_unit_t_letterbox_SOURCES = tests/unit/t-letterbox.c
 tests_unit_t_letterbox_CFLAGS = $(AM_CFLAGS) $(unit_cflags)
 tests_unit_t_letterbox_LDADD = $(LDADD) $(CMOCKA_LIBS)
+tests_unit_t_resize_SOURCES = tests/unit/t-resize.c
+tests_unit_t_resize_CFLAGS = $(AM_CFLAGS) $(unit_cflags)
+tests_unit_t_resize_LDADD = $(LDADD) $(CMOCKA_LIBS)
+tests_unit_t_warp_SOURCES = tests/unit/t-warp.c
+tests_unit_t_warp_CFLAGS = $(AM_CFLAGS) $(unit_cflags)
+tests_unit_t_warp_LDADD = $(LDADD) $(CMOCKA_LIBS)
 endif
 
 libmist_a_SOURCES += \
