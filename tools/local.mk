@@ -3,3 +3,6 @@ check_PROGRAMS += tools/template
 tools_template_SOURCES = tools/template.c
 bin_PROGRAMS += tools/coco-fetch
 tools_coco_fetch_SOURCES = tools/coco-fetch.c
+
+bin_PROGRAMS += tools/mist-model
+tools_mist_model_SOURCES = tools/mist-model.c

@@ -5,6 +5,7 @@ libmist_a_SOURCES += \
 	src/mist/features_write.c \
 	src/mist/gate.c src/mist/gate.h \
 	src/mist/gate_json.c src/mist/gate_json.h \
+	src/mist/gate_text.c src/mist/gate_text.h \
 	src/mist/noise.c src/mist/noise.h
 
 if HAVE_CMOCKA

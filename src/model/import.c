@@ -1,5 +1,6 @@
 #include "model/import.h"
 
+#include "base/cli.h"
 #include "io/digest.h"
 #include "io/safetensors.h"
 #include "io/torchpt.h"
@@ -142,7 +143,7 @@ static struct model *make(const char *path, const char *cfg, const struct torchp
 		return NULL;
 	}
 	name = cfg ? xstrdup(cfg) : xasprintf("%s: yaml", path);
-	if (!cfg || !file_read(cfg, MAX_YAML, &text, err))
+	if (!cfg || !import_config(cfg, &text, err))
 		m = fill(path, name, cfg ? text.data : pt->yaml, pt, err);
 	free(name);
 	buf_release(&text);
@@ -178,4 +179,15 @@ struct model *import_torchpt(const char *path, const char *cfg, struct err *err)
 		m = import_bytes(path, cfg, &data, err);
 	buf_release(&data);
 	return m;
+}
+
+int import_config(const char *path, struct buf *text, struct err *err)
+{
+	char *name = xasprintf("models/%s", path), *shared = cli_share(name);
+	const bool known = strcmp(path, "-") && !path_exists(path) && path_exists(shared);
+	int rc = file_read(known ? shared : path, MAX_YAML, text, err);
+
+	free(name);
+	free(shared);
+	return rc;
 }

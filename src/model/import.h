@@ -14,4 +14,8 @@
  * NULL. mist.parents names the checkpoint by its SHA-256. */
 struct model *import_torchpt(const char *path, const char *cfg, struct err *err);
 
+/* The text of a model's YAML: a file, or a name among the models that come with the programs
+ * ("yolov5n.yaml"). */
+int import_config(const char *path, struct buf *text, struct err *err);
+
 #endif

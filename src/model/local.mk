@@ -6,12 +6,14 @@ libmist_a_SOURCES += \
 	src/model/detect.c src/model/detect.h \
 	src/model/hyp.c src/model/hyp.h \
 	src/model/import.c src/model/import.h \
+	src/model/info.c src/model/info.h \
 	src/model/loss.c \
 	src/model/model.c src/model/model.h \
 	src/model/nms.c \
 	src/model/parts.c src/model/parts.h \
 	src/model/results.c src/model/results.h \
-	src/model/schedule.c src/model/schedule.h
+	src/model/schedule.c src/model/schedule.h \
+	src/model/weightdiff.c src/model/weightdiff.h
 if HAVE_CMOCKA
 check_PROGRAMS += tests/unit/t-hyp
 tests_unit_t_hyp_SOURCES = tests/unit/t-hyp.c

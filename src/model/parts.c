@@ -40,8 +40,20 @@ static int check_cut(const struct model *m, const char *path, int *cut, struct e
 	return 0;
 }
 
-static int save_parts(struct model *m, int cut, const char *edge, const char *cloud,
-		      struct err *err)
+static char *make_prefix(const char *path, const char *to)
+{
+	const char *base = path_base(path), *dot = strrchr(base, '.');
+	char *stem = xstrndup(path, dot && dot > base ? (size_t)(dot - path) : strlen(path));
+	char *prefix;
+
+	if (!to)
+		return stem;
+	prefix = path_is_dir(to) ? path_join(to, path_base(stem)) : xstrdup(to);
+	free(stem);
+	return prefix;
+}
+
+static int save_two(struct model *m, int cut, const char *edge, const char *cloud, struct err *err)
 {
 	m->from = 0;
 	m->to = cut;
@@ -57,12 +69,27 @@ static int save_parts(struct model *m, int cut, const char *edge, const char *cl
 	return -1;
 }
 
-int parts_split(const char *path, int cut, const char *edge, const char *cloud, struct err *err)
+static int save_parts(struct model *m, int cut, const char *prefix, struct err *err)
 {
-	struct model *m = model_load(path, NULL, err);
-	char extractor[DIGEST_HEX], number[16];
+	char *edge = xasprintf("%s.edge.safetensors", prefix);
+	char *cloud = xasprintf("%s.cloud.safetensors", prefix);
+	int rc = save_two(m, cut, edge, cloud, err);
+
+	free(edge);
+	free(cloud);
+	return rc;
+}
+
+int parts_split(const char *path, int cut, const char *to, struct err *err)
+{
+	char extractor[DIGEST_HEX], number[16], *prefix;
+	struct model *m;
 	int rc;
 
+	if ((to && !strcmp(to, "-")) || (!to && !strcmp(path, "-")))
+		return err_set(err, STATUS_USAGE,
+			       "split writes two files: -o names a folder or a prefix");
+	m = model_load(path, NULL, err);
 	if (!m)
 		return -1;
 	rc = check_cut(m, path, &cut, err);
@@ -75,7 +102,9 @@ int parts_split(const char *path, int cut, const char *edge, const char *cloud, 
 		model_extractor_digest(m, cut, extractor);
 		model_set_meta(m, "mist.extractor", extractor);
 		set_parents(m, m->digest, NULL);
-		rc = save_parts(m, cut, edge, cloud, err);
+		prefix = make_prefix(path, to);
+		rc = save_parts(m, cut, prefix, err);
+		free(prefix);
 	}
 	model_free(m);
 	return rc;
@@ -123,8 +152,11 @@ static void merge(struct model *c, const struct model *e)
 
 		if (p->layer >= e->to)
 			continue;
-		memcpy(c->params + p->offset, e->params + p->offset, p->count * sizeof(float));
-		c->graph->params[i].counter = p->counter;
+		if (p->kind == PARAM_COUNTER) /* takes no place among the floats */
+			c->graph->params[i].counter = p->counter;
+		else
+			memcpy(c->params + p->offset, e->params + p->offset,
+			       p->count * sizeof(float));
 	}
 	for (i = 0; i < e->nmeta; i++)
 		if (!model_meta(c, e->meta[i].key))

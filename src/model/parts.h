@@ -8,8 +8,12 @@
 
 #include "model/model.h"
 
-/* cut 0: the one in the file (mist.cut_layer). Both files or none. */
-int parts_split(const char *path, int cut, const char *edge, const char *cloud, struct err *err);
+/*
+ * Writes PREFIX.edge.safetensors and PREFIX.cloud.safetensors, both or none. to: PREFIX, or the
+ * folder that they get, or NULL; then PREFIX is the input's name without its suffix.
+ * cut 0: the one in the file (mist.cut_layer).
+ */
+int parts_split(const char *path, int cut, const char *to, struct err *err);
 /* The whole model; where metadata differ, the cloud's stay. NULL on error. */
 struct model *parts_join(const char *edge, const char *cloud, struct err *err);
 

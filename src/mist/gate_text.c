@@ -1,0 +1,28 @@
+#include "mist/gate_text.h"
+
+static void add_noise(const struct gate *g, struct buf *out)
+{
+	if (g->mechanism == MECHANISM_NONE)
+		buf_add_str(out, "no noise");
+	else
+		buf_printf(out, "%s with epsilon %g a bit (each flips with probability %.4g)",
+			   g->mechanism == MECHANISM_RR ? "randomised response"
+							: "symmetric unary encoding",
+			   g->epsilon, g->q);
+}
+
+void gates_describe(const struct gates *g, struct buf *out)
+{
+	int i;
+
+	for (i = 0; i < g->n; i++) {
+		const struct gate *gate = &g->gate[i];
+
+		buf_printf(out, "gate at cut %d: %s, %d channels, ", g->cut,
+			   encoding_names[gate->encoding], gate->c);
+		add_noise(gate, out);
+		buf_printf(out, "%s%s%s\n", gate->threshold ? ", thresholds" : "",
+			   gate->low || gate->high ? ", levels" : "",
+			   gate->debias ? ", de-biased" : "");
+	}
+}

@@ -1,0 +1,166 @@
+# Weight files: made, described, cut, joined and compared.
+load helper
+
+make() { # NAME [OPTION…]: a small model of two classes
+	local name=$1
+	shift
+	cat >small.yaml <<'YAML'
+nc: 2
+depth_multiple: 1.0
+width_multiple: 1.0
+anchors:
+  - [10, 13, 16, 30]
+backbone:
+  - [-1, 1, Conv, [8, 3, 2]]
+  - [-1, 1, C3, [16]]
+  - [-1, 1, Conv, [16, 3, 2]]
+head:
+  - [[2], 1, Detect, [nc, anchors]]
+YAML
+	mist mist-model init small.yaml -o "$name" "$@"
+	assert_ok
+}
+
+@test "init makes the same file from the same seed and another from another" {
+	make a.st --seed 1
+	make b.st --seed 1
+	make c.st --seed 2
+	assert_same a.st b.st
+	mist mist-model diff a.st b.st
+	assert_ok
+	[ -z "$output" ]
+	mist mist-model diff a.st c.st
+	assert_one_line_error 1 "'a.st' and 'c.st' differ"
+	assert_output "model.0.conv.weight: 216 of 216 values differ"
+}
+
+@test "init takes the number of classes or their names, and a model by its name" {
+	make a.st --names 'cat,fire truck,dog'
+	mist mist-model info a.st --img 64
+	assert_ok
+	assert_output "3 classes"
+	mist mist-model init yolov5n.yaml --classes 80 -o n.st
+	assert_ok
+	mist mist-model info n.st
+
+	assert_output "25 layers, 80 classes, 1872157 parameters, 4.47 GFLOPs at 640x640"
+	mist mist-model init small.yaml --classes 2 --names a,b,c -o x.st
+	assert_one_line_error 2 "3 names for 2 classes"
+	[ ! -e x.st ]
+}
+
+@test "info tells what crosses each cut, as text and as JSON" {
+	make a.st
+	mist mist-model info a.st --img 64
+	assert_ok
+	assert_output "1:16x32x32" # what the third layer reads
+	mist mist-model info a.st --img 64 --json
+	assert_ok
+	assert_output '{"bits":16384,"bytes":{"bit":2048,"f16":32768,"f32":65536,"u8":16384},"cut":2,"layers":[1],"shapes":[[16,32,32]],"values":16384}'
+	mist mist-model info a.st --img 30
+	assert_one_line_error 3 "not a multiple"
+}
+
+@test "a split file joined again is the same, and a part alone is refused" {
+	make a.st
+	mist mist-model split -c 2 a.st
+	assert_ok
+	[ "$(ls)" = "$(printf 'a.cloud.safetensors\na.edge.safetensors\na.st\nsmall.yaml')" ]
+	mist mist-model join a.edge.safetensors a.cloud.safetensors -o b.st
+	assert_ok
+	mist mist-model diff a.st b.st
+	[ "$(printf '%s\n' "$output" | grep -cv '^metadata mist\.\(parents\|cut_layer\)')" = 0 ]
+	mist mist-model split a.edge.safetensors -c 1
+	assert_one_line_error 3 "only the edge part of a model"
+	mist mist-model join a.cloud.safetensors a.edge.safetensors -o c.st
+	assert_one_line_error 3 "is not the edge part"
+	[ ! -e c.st ]
+}
+
+@test "a cloud part is not joined to another model's edge" {
+	make a.st --seed 1
+	make b.st --seed 2
+	mist mist-model split -c 2 a.st
+	mist mist-model split -c 2 b.st
+	mist mist-model join b.edge.safetensors a.cloud.safetensors -o c.st
+	assert_one_line_error 3 "trained behind other edge layers"
+	[ ! -e c.st ]
+}
+
+@test "a cut that is none is refused" {
+	make a.st
+	mist mist-model split -c 4 a.st
+	assert_one_line_error 3 "has the cuts 1 to 3, no 4"
+	mist mist-model split a.st
+	assert_one_line_error 2 "give --cut"
+	[ "$(ls)" = "$(printf 'a.st\nsmall.yaml')" ]
+}
+
+@test "16-bit weights differ from 32-bit ones by their rounding only" {
+	make a.st
+	make h.st --half
+	[ "$(wc -c <h.st)" -lt "$(wc -c <a.st)" ]
+	mist mist-model diff a.st h.st
+	[ "$status" = 1 ]
+	case $output in *"by at most 0.0"*) ;; *) fail "$output" ;; esac
+}
+
+@test "truncated, empty and foreign weight files are one sentence and status 3" {
+	make a.st
+	head -c 1000 a.st >cut.st
+	: >empty.st
+	for f in cut.st empty.st small.yaml; do
+		mist mist-model info "$f"
+		assert_one_line_error 3 "cannot read '$f'"
+	done
+	mist mist-model import small.yaml -o x.st
+	assert_one_line_error 3 "not a PyTorch checkpoint"
+	[ ! -e x.st ]
+}
+
+@test "a NaN among the weights is named" {
+	make a.st
+	size=$(wc -c <a.st)
+	{
+		head -c $((size - 4)) a.st
+		printf '\000\000\300\177'
+	} >nan.st
+	mist mist-model info nan.st --img 64
+	assert_one_line_error 7 "is not finite"
+}
+
+@test "commands and options that do not go together are refused" {
+	mist mist-model nothing
+	[ "$status" = 2 ]
+	assert_says "there is no command 'nothing'"
+	mist mist-model
+	[ "$status" = 2 ]
+	mist mist-model diff a
+	[ "$status" = 2 ]
+	assert_says "diff takes 2 files"
+	mist mist-model info --half a
+	[ "$status" = 2 ]
+	assert_says "info does not take --half"
+}
+
+@test "standard input and output are files too" {
+	make a.st
+	run --separate-stderr sh -c '"$1" init small.yaml | "$1" info - --img 64' sh "$(prog mist-model)"
+	assert_ok
+	assert_output "2 classes"
+}
+
+@test "YOLOv5n is imported whole from its checkpoint" {
+	need_shared data/yolov5n.pt
+	mist mist-model import "$shared" -o n.st
+	assert_ok
+	mist mist-model info n.st
+	assert_ok
+	assert_output "25 layers, 80 classes, 1872157 parameters, 4.47 GFLOPs at 640x640"
+	mist mist-model split -c 4 n.st
+	assert_ok
+	mist mist-model join n.edge.safetensors n.cloud.safetensors -o j.st
+	assert_ok
+	mist mist-model diff n.st j.st
+	[ "$(printf '%s\n' "$output" | grep -cv '^metadata')" = 0 ]
+}
