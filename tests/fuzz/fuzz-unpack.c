@@ -9,12 +9,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	char top[] = "/tmp/mist-fuzz.XXXXXX";
+	char top[4096];
 	struct unpack_options opt = {.max_bytes = 1 << 20, .max_members = 100};
 	struct err err = ERR_INIT;
 	char **names, *archive, *into;
 	size_t n;
 
+	snprintf(top, sizeof(top), "%s/mist-fuzz.XXXXXX",
+		 getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp");
 	if (!mkdtemp(top))
 		abort();
 	archive = path_join(top, "x");
