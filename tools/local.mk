@@ -6,3 +6,5 @@ tools_coco_fetch_SOURCES = tools/coco-fetch.c
 
 bin_PROGRAMS += tools/mist-model
 tools_mist_model_SOURCES = tools/mist-model.c
+bin_PROGRAMS += tools/mist-extract
+tools_mist_extract_SOURCES = tools/mist-extract.c

@@ -32,14 +32,28 @@ static int add_member(struct features_writer *w, const void *data, size_t size, 
 	return tarstream_add(&w->tar, w->name.data, data, size, err);
 }
 
+/* A client's name that JSON cannot hold, or that nobody would accept, is seen here and not there. */
+static int check_readable(const char *json, struct err *err)
+{
+	struct features_header back;
+
+	if (features_header_parse("the stream's header", json, strlen(json), &back, err))
+		return -1;
+	features_header_release(&back);
+	return 0;
+}
+
 struct features_writer *features_create(const char *path, const struct features_header *h,
 					struct err *err)
 {
 	struct features_writer *w = xcalloc(1, sizeof(*w));
-	char *json;
-	int rc;
+	char *json = features_header_json(h);
+	int rc = check_readable(json, err);
 
-	if (tarstream_create(&w->tar, path, err)) {
+	if (!rc)
+		rc = tarstream_create(&w->tar, path, err);
+	if (rc) {
+		free(json);
 		free(w);
 		return NULL;
 	}
@@ -49,7 +63,6 @@ struct features_writer *features_create(const char *path, const struct features_
 	w->shape.encoding = h->encoding;
 	w->labels = strcmp(h->labels, "none") != 0;
 	w->end = json_object();
-	json = features_header_json(h);
 	buf_add_str(&w->name, "mist.json");
 	rc = add_member(w, json, strlen(json), err);
 	free(json);

@@ -1,12 +1,16 @@
 # Room: src/mist - the gate, privacy noise, feature streams.
 libmist_a_SOURCES += \
 	src/mist/calibrate.c src/mist/calibrate.h \
+	src/mist/extract.c src/mist/extract.h \
+	src/mist/extract_gate.c src/mist/extract_gate.h \
 	src/mist/features.h src/mist/features_header.c src/mist/features_read.c \
 	src/mist/features_write.c \
 	src/mist/gate.c src/mist/gate.h \
 	src/mist/gate_json.c src/mist/gate_json.h \
 	src/mist/gate_text.c src/mist/gate_text.h \
 	src/mist/noise.c src/mist/noise.h
+	src/mist/noise.c src/mist/noise.h \
+	src/mist/privacy.c src/mist/privacy.h
 
 if HAVE_CMOCKA
 check_PROGRAMS += tests/unit/t-calibrate

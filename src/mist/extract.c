@@ -1,0 +1,396 @@
+#include "mist/extract.h"
+
+#include "data/letterbox.h"
+#include "mist/extract_gate.h"
+#include "nn/net.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Networks are made for as many workers as fit into this; one always is. What else a worker holds
+ * (a decoded photograph) is not planned. */
+#define WORKER_MEMORY ((size_t)96 << 20)
+
+struct worker {
+	struct net *net;
+	struct image letterboxed;
+	unsigned char *payload; /* of all tensors, for each release */
+	struct label *labels;
+	int cap;
+	struct buf json[2];
+};
+
+struct extract {
+	const struct model *model;
+	const struct dataset *set;
+	const struct noise *noise;
+	struct extract_options opt;
+	struct features_header header;
+	size_t payload_bytes; /* of one release */
+	struct worker *workers;
+	int nworkers;
+	struct pool *pool;
+
+	/* the writer: whose turn it is, under the lock */
+	pthread_mutex_t lock;
+	pthread_cond_t turned;
+	int turn;
+	bool failed;
+	struct err err;
+	struct features_writer *writer;
+	long images, skipped;
+};
+
+/* ------------------------------------------------------------------ making */
+
+static int fill_shapes(struct extract *x, struct err *err)
+{
+	struct features_header *h = &x->header;
+	int layers[4 * FEATURES_MAX_TENSORS], i; /* so that one too many is seen */
+	struct shape s;
+
+	if (h->cut < 1 || h->cut >= x->model->graph->nlayers)
+		return err_set(err, STATUS_USAGE, "cut layer %d is not from 1 to %d", h->cut,
+			       x->model->graph->nlayers - 1);
+	h->ntensors = graph_frontier(x->model->graph, h->cut, layers, (int)ARRAY_LEN(layers));
+	if (h->ntensors < 1 || h->ntensors > FEATURES_MAX_TENSORS)
+		return err_set(err, STATUS_USAGE, "%d tensors cross cut %d: at most %d are sent",
+			       h->ntensors, h->cut, FEATURES_MAX_TENSORS);
+	for (i = 0; i < h->ntensors; i++) {
+		if (graph_shape(x->model->graph, layers[i], h->img, h->img, &s, err))
+			return -1;
+		h->shape[i].c = s.c;
+		h->shape[i].h = s.h;
+		h->shape[i].w = s.w;
+		x->payload_bytes += gate_payload_bytes(h->encoding, s.c, s.h, s.w);
+	}
+	return extract_gates(x->model, h->cut, h->encoding, x->noise, &h->gates, err);
+}
+
+static int fill_header(struct extract *x, struct err *err)
+{
+	struct features_header *h = &x->header;
+	int i;
+
+	h->client = xstrdup(x->opt.client);
+	h->program = xstrdup(x->opt.program);
+	h->labels = xstrdup(x->opt.labels ? "clear" : "none");
+	h->cut = x->opt.cut;
+	h->img = x->opt.img;
+	h->encoding = x->opt.encoding;
+	h->mechanism = x->noise->mechanism;
+	h->epsilon = x->noise->epsilon;
+	h->epsilon_effective = x->noise->epsilon_effective;
+	h->q = x->noise->q;
+	h->seeded = x->noise->seeded;
+	h->releases = x->opt.hflip ? 2 : 1;
+	h->names = xcalloc((size_t)x->model->nnames, sizeof(*h->names));
+	for (i = 0; i < x->model->nnames; i++)
+		h->names[h->nnames++] = xstrdup(x->model->names[i]);
+	if (fill_shapes(x, err))
+		return -1;
+	model_extractor_digest(x->model, h->cut, h->extractor);
+	return 0;
+}
+
+static int make_workers(struct extract *x, struct err *err)
+{
+	struct net_options opt = {.to = x->opt.cut,
+				  .max_n = 1,
+				  .h = x->opt.img,
+				  .w = x->opt.img,
+				  .path = x->opt.path};
+	int want = x->opt.threads > 0 ? x->opt.threads : pool_processors();
+	size_t each = net_bytes(x->model->graph, &opt, NULL) + x->payload_bytes +
+		      (size_t)x->opt.img * (size_t)x->opt.img * 3;
+
+	if (want > x->set->nitems)
+		want = x->set->nitems;
+	if ((size_t)want > WORKER_MEMORY / each)
+		want = WORKER_MEMORY / each ? (int)(WORKER_MEMORY / each) : 1;
+	x->pool = pool_new(want);
+	x->workers = xcalloc((size_t)pool_threads(x->pool), sizeof(*x->workers));
+	for (; x->nworkers < pool_threads(x->pool); x->nworkers++) {
+		struct worker *w = &x->workers[x->nworkers];
+
+		w->net = net_new(x->model->graph, &opt, NULL, err);
+		if (!w->net)
+			return -1;
+		net_load_params(w->net, x->model->params);
+		w->payload = xmalloc(x->payload_bytes * (size_t)x->header.releases);
+	}
+	return 0;
+}
+
+struct extract *extract_new(const struct model *m, const struct dataset *d,
+			    const struct noise *noise, const struct extract_options *opt,
+			    struct err *err)
+{
+	struct extract *x = xcalloc(1, sizeof(*x));
+
+	BUG_IF(opt->encoding != ENCODING_BIT && noise->mechanism != MECHANISM_NONE);
+	x->model = m;
+	x->set = d;
+	x->noise = noise;
+	x->opt = *opt;
+	pthread_mutex_init(&x->lock, NULL);
+	pthread_cond_init(&x->turned, NULL);
+	if (fill_header(x, err) || make_workers(x, err)) {
+		extract_free(x);
+		return NULL;
+	}
+	return x;
+}
+
+void extract_free(struct extract *x)
+{
+	int i, k;
+
+	if (!x)
+		return;
+	for (i = 0; i < x->nworkers; i++) {
+		net_free(x->workers[i].net);
+		free(x->workers[i].payload);
+		free(x->workers[i].labels);
+		for (k = 0; k < 2; k++)
+			buf_release(&x->workers[i].json[k]);
+	}
+	free(x->workers);
+	pool_free(x->pool);
+	features_header_release(&x->header);
+	pthread_cond_destroy(&x->turned);
+	pthread_mutex_destroy(&x->lock);
+	free(x);
+}
+
+const struct features_header *extract_header(const struct extract *x)
+{
+	return &x->header;
+}
+
+long extract_skipped(const struct extract *x)
+{
+	return x->skipped;
+}
+
+size_t extract_image_bytes(const struct extract *x)
+{
+	return x->payload_bytes * (size_t)x->header.releases;
+}
+
+/* ------------------------------------------------------------------ one image */
+
+static void mirror(struct image *img)
+{
+	int y, l, r, k;
+
+	for (y = 0; y < img->h; y++) {
+		unsigned char *row = img->rgb + (size_t)y * 3 * (size_t)img->w;
+
+		for (l = 0, r = img->w - 1; l < r; l++, r--)
+			for (k = 0; k < 3; k++) {
+				unsigned char t = row[3 * l + k];
+
+				row[3 * l + k] = row[3 * r + k];
+				row[3 * r + k] = t;
+			}
+	}
+}
+
+/* The letterboxed image through the layers and the gate; `release` numbers what is sent. */
+static void encode(const struct extract *x, struct worker *w, uint64_t release,
+		   unsigned char *payload)
+{
+	const struct features_header *h = &x->header;
+	struct view in = net_input(w->net, 0, 1);
+	int i;
+
+	letterbox_to_view(&w->letterboxed, &in, 0);
+	net_forward(w->net, 1, x->model->params);
+	for (i = 0; i < h->ntensors; i++) {
+		const struct gate *g = &h->gates.gate[i];
+		const struct view out = net_output(w->net, i, 1);
+
+		gate_encode(g, &out, 0, payload);
+		if (g->encoding == ENCODING_BIT)
+			gate_flip(x->noise, release * (uint64_t)h->ntensors + (uint64_t)i, payload,
+				  out.c, out.h, out.w);
+		payload += gate_payload_bytes(g->encoding, out.c, out.h, out.w);
+	}
+}
+
+static void describe(const struct letterbox *lb, bool flipped, struct buf *json)
+{
+	buf_clear(json);
+	buf_printf(json,
+		   "{\"width\":%d,\"height\":%d,\"ratio\":%.17g,\"resized\":[%d,%d],"
+		   "\"left\":%d,\"top\":%d,\"flipped\":%s}",
+		   lb->src_w, lb->src_h, lb->ratio, lb->new_w, lb->new_h, lb->left, lb->top,
+		   flipped ? "true" : "false");
+}
+
+static void take_labels(const struct item *item, const struct letterbox *lb, struct worker *w)
+{
+	int i;
+
+	if (item->nlabels > w->cap) {
+		w->cap = item->nlabels;
+		w->labels = xreallocarray(w->labels, (size_t)w->cap, sizeof(*w->labels));
+	}
+	for (i = 0; i < item->nlabels; i++) {
+		struct label *l = &w->labels[i];
+
+		*l = item->labels[i];
+		letterbox_label(lb, &l->xc, &l->yc, &l->w, &l->h);
+	}
+}
+
+/* Everything that can be done out of turn. */
+static int prepare(const struct extract *x, struct worker *w, int job, struct err *err)
+{
+	const struct item *item = &x->set->items[job];
+	const int releases = x->header.releases;
+	struct letterbox lb;
+	struct image img;
+	int r;
+
+	if (image_read(item->path, &img, err))
+		return -1;
+	letterbox_plan(&lb, img.w, img.h, x->opt.img, x->opt.img, x->opt.img);
+	letterbox_apply(&lb, &img, &w->letterboxed);
+	image_release(&img);
+	take_labels(item, &lb, w);
+	for (r = 0; r < releases; r++) {
+		if (r)
+			mirror(&w->letterboxed);
+		describe(&lb, r, &w->json[r]);
+		encode(x, w, (uint64_t)job * (uint64_t)releases + (uint64_t)r,
+		       w->payload + (size_t)r * x->payload_bytes);
+	}
+	image_release(&w->letterboxed);
+	return 0;
+}
+
+/* ------------------------------------------------------------------ writing in turn */
+
+static void mirror_labels(struct label *labels, int n)
+{
+	int i;
+
+	for (i = 0; i < n; i++)
+		labels[i].xc = 1 - labels[i].xc;
+}
+
+static int write_release(struct extract *x, struct worker *w, const struct item *item, int release,
+			 struct err *err)
+{
+	const struct features_header *h = &x->header;
+	unsigned char *payload = w->payload + (size_t)release * x->payload_bytes;
+	struct features_sample s = {
+		.labels = w->labels, .nlabels = item->nlabels, .json = w->json[release].data};
+	/* '~' is in no key of a data set, so this is nobody else's name */
+	char *key = release ? xasprintf("%s~flip", item->key) : xstrdup(item->key);
+	int i, rc;
+
+	s.key = key;
+	for (i = 0; i < h->ntensors; i++) {
+		s.data[i] = payload;
+		s.size[i] = gate_payload_bytes(h->encoding, h->shape[i].c, h->shape[i].h,
+					       h->shape[i].w);
+		payload += s.size[i];
+	}
+	rc = features_write(x->writer, &s, err);
+	free(key);
+	return rc;
+}
+
+static int write_item(struct extract *x, struct worker *w, const struct item *item, struct err *err)
+{
+	int r;
+
+	for (r = 0; r < x->header.releases; r++) {
+		if (r)
+			mirror_labels(w->labels, item->nlabels);
+		if (write_release(x, w, item, r, err))
+			return -1;
+	}
+	x->images++;
+	return 0;
+}
+
+/* Called when it is `job`'s turn; rc and err are what prepare said. */
+static void finish_job(struct extract *x, struct worker *w, int job, int rc, struct err *err)
+{
+	if (rc && !x->opt.strict) {
+		notice(x->opt.notices, "skipped: %s", err->msg);
+		x->skipped++;
+	} else if (rc || write_item(x, w, &x->set->items[job], err)) {
+		x->failed = true;
+		x->err = *err;
+	}
+	if (!x->failed && x->opt.progress)
+		x->opt.progress(x->opt.progress_ctx, job + 1);
+}
+
+/*
+ * Jobs begin in the order of their numbers, so the lowest that is not done is always running, and
+ * waiting for a turn cannot wait for ever.
+ */
+static void run_job(void *ctx, int job, int worker)
+{
+	struct extract *x = ctx;
+	struct err err = ERR_INIT;
+	bool failed;
+	int rc = 0;
+
+	pthread_mutex_lock(&x->lock);
+	failed = x->failed;
+	pthread_mutex_unlock(&x->lock);
+	if (!failed)
+		rc = prepare(x, &x->workers[worker], job, &err);
+	pthread_mutex_lock(&x->lock);
+	while (x->turn != job)
+		pthread_cond_wait(&x->turned, &x->lock);
+	if (!x->failed)
+		finish_job(x, &x->workers[worker], job, rc, &err);
+	x->turn++;
+	pthread_cond_broadcast(&x->turned);
+	pthread_mutex_unlock(&x->lock);
+}
+
+static struct privacy privacy_of(const struct extract *x)
+{
+	const struct features_header *h = &x->header;
+
+	return (struct privacy){.encoding = h->encoding,
+				.mechanism = h->mechanism,
+				.seeded = h->seeded,
+				.q = h->q,
+				.per_bit = h->epsilon_effective,
+				.values = features_values(h),
+				.releases = h->releases,
+				.images = x->images,
+				.labels = h->labels};
+}
+
+int extract_run(struct extract *x, const char *path, struct privacy *out, struct err *err)
+{
+	x->writer = features_create(path, &x->header, err);
+	if (!x->writer)
+		return -1;
+	pool_run(x->pool, x->set->nitems, run_job, x);
+	if (!x->failed && !x->images)
+		x->failed = err_set(&x->err, STATUS_INPUT, "cannot read '%s': no usable picture",
+				    x->set->path);
+	if (x->failed) {
+		features_discard(x->writer);
+		*err = x->err;
+		return -1;
+	}
+	*out = privacy_of(x);
+	features_end_number(x->writer, "images", (double)x->images);
+	if (out->mechanism != MECHANISM_NONE)
+		features_end_number(x->writer, "epsilon_per_client", privacy_per_client(out));
+	return features_finish(x->writer, err);
+}

@@ -1,0 +1,53 @@
+/*
+ * extract.h - the edge: images through the layers before the cut and the gate into a feature stream.
+ *
+ * Every worker takes a whole image through decoding, letterbox, layers, gate and noise with a small
+ * network of its own, so decoding and computing overlap and nothing waits but the writer: samples
+ * are written in the data set's order. The noise of a sample depends on the key and its number
+ * alone, so the bytes do not depend on the number of threads.
+ */
+#ifndef MIST_MIST_EXTRACT_H
+#define MIST_MIST_EXTRACT_H
+
+#include "base/err.h"
+#include "data/dataset.h"
+#include "mist/features.h"
+#include "mist/noise.h"
+#include "mist/privacy.h"
+#include "model/model.h"
+#include "nn/conv.h"
+
+struct extract_options {
+	int cut, img;
+	enum encoding encoding;
+	const char *client, *program; /* names for the header */
+	bool hflip;                   /* every image a second time, mirrored, as KEY~flip */
+	bool labels;                  /* send them */
+	bool strict;                  /* an image that cannot be decoded is an error, not a skip */
+	enum conv_path path;          /* resolved */
+	int threads;                  /* at most; 0: all processors */
+	const struct notices *notices;
+	/* called in order with the number of images done; NULL: nobody wants to know */
+	void (*progress)(void *ctx, long done);
+	void *progress_ctx;
+};
+
+struct extract;
+/*
+ * Borrows everything; `noise` is of mechanism none for encodings other than bits. A cut or an image
+ * size that the model does not have is an error. NULL on error.
+ */
+struct extract *extract_new(const struct model *m, const struct dataset *d,
+			    const struct noise *noise, const struct extract_options *opt,
+			    struct err *err);
+void extract_free(struct extract *x);
+/* What the stream will begin with; borrowed. */
+const struct features_header *extract_header(const struct extract *x);
+/* Writes the stream to `path` ("-": standard output); *out is what was given away. */
+int extract_run(struct extract *x, const char *path, struct privacy *out, struct err *err);
+/* Images that could not be decoded. */
+long extract_skipped(const struct extract *x);
+/* Bytes of features that one image makes, mirrored copy included. */
+size_t extract_image_bytes(const struct extract *x);
+
+#endif

@@ -1,0 +1,39 @@
+/*
+ * privacy.h - what a release of features gives away, in the figures that are never told one without
+ * the others: epsilon per bit, per image and per client (sequential composition, MistNet's theorem
+ * 4.1: an image of r bits costs r * ln(p / q)).
+ */
+#ifndef MIST_MIST_PRIVACY_H
+#define MIST_MIST_PRIVACY_H
+
+#include "base/err.h"
+#include "mist/gate.h"
+
+struct privacy {
+	enum encoding encoding;
+	enum mechanism mechanism;
+	bool seeded;
+	double q;       /* flip probability */
+	double per_bit; /* effective epsilon; infinite for none */
+	size_t values;  /* of one release: bits, where the encoding is bits */
+	int releases;   /* per image */
+	long images;
+	const char *labels; /* "clear", "none", "rr" */
+};
+
+/* Infinite without a mechanism. */
+double privacy_per_image(const struct privacy *p);
+double privacy_per_client(const struct privacy *p);
+/* Bits of an image that the noise flips, on average. */
+double privacy_flips(const struct privacy *p);
+
+/*
+ * The certificate, sentence by sentence: the mechanism, the three figures, what travels in clear;
+ * then a warning for each reason why the promise is empty.
+ */
+void privacy_certificate(const struct privacy *p, const struct notices *to);
+
+/* At least v, in at most six significant digits: a published epsilon is never rounded down. */
+void privacy_format_up(double v, char *out, size_t size);
+
+#endif

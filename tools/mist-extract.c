@@ -1,0 +1,263 @@
+/*
+ * mist-extract.c - the edge: run the layers before the cut, pass them through the gate, write
+ * features.
+ */
+#include "base/cli.h"
+#include "mist/extract.h"
+
+#include <limits.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct opts {
+	struct cli cli; /* first: the shared options */
+	const char *weights, *cfg, *client, *dataset, *split;
+	int cut;                 /* 0: the file's */
+	int encoding, mechanism; /* -1: not given */
+	double epsilon;          /* NAN: not given */
+	int img;
+	bool hflip, no_labels, strict;
+};
+
+enum {
+	KEY_ENCODING = 0x100,
+	KEY_MECHANISM,
+	KEY_IMG,
+	KEY_CLIENT,
+	KEY_HFLIP,
+	KEY_LABELS,
+	KEY_STRICT,
+	KEY_CFG,
+	KEY_SPLIT
+};
+
+static const struct argp_option options[] = {
+	{"weights", 'w', "FILE", 0, "Take the layers from this weight file", 0},
+	{"cfg", KEY_CFG, "YAML", 0, "The model, where the weight file does not tell", 0},
+	{"cut", 'c', "LAYER", 0,
+	 "Send what crosses from before this layer (default: the file's, or 4)", 0},
+	{"encoding", KEY_ENCODING, "KIND", 0,
+	 "bit (default), u8, f16 or f32; only bits can be sent with noise", 0},
+	{"mechanism", KEY_MECHANISM, "NAME", 0,
+	 "rr: randomised response, each bit flipped with probability 1/(1+exp(E)) (default for "
+	 "bits); sue: 1/(1+exp(E/2)), what Plato and Sedna mean; none: no noise and no privacy, to "
+	 "be asked for by name where bits are sent",
+	 0},
+	{"epsilon", 'e', "E", 0, "Privacy parameter, per bit; rr and sue need it", 0},
+	{"img", KEY_IMG, "SIZE", 0, "Side of the letterboxed square (default 640)", 0},
+	{"client", KEY_CLIENT, "NAME", 0, "Who sends (default: the data set's name)", 0},
+	{"hflip", KEY_HFLIP, NULL, 0,
+	 "Send every image a second time, mirrored; this doubles what an image costs", 0},
+	{"no-labels", KEY_LABELS, NULL, 0, "Keep labels and boxes here", 0},
+	{"split", KEY_SPLIT, "NAME", 0, "Part of the data set: train (default), val or test", 0},
+	{"strict", KEY_STRICT, NULL, 0, "A damaged image or label file is an error, not a skip", 0},
+	{0},
+};
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+	struct opts *o = state->input;
+
+	switch (key) {
+	case ARGP_KEY_INIT:
+		state->child_inputs[0] = &o->cli;
+		return 0;
+	case 'w':
+		o->weights = arg;
+		return 0;
+	case KEY_CFG:
+		o->cfg = arg;
+		return 0;
+	case 'c':
+		o->cut = (int)cli_long(state, "--cut", arg, 1, INT_MAX);
+		return 0;
+	case KEY_ENCODING:
+		o->encoding = cli_choice(state, "--encoding", arg, encoding_names);
+		return 0;
+	case KEY_MECHANISM:
+		o->mechanism = cli_choice(state, "--mechanism", arg, mechanism_names);
+		return 0;
+	case 'e':
+		o->epsilon = cli_double(state, "--epsilon", arg, -HUGE_VAL, HUGE_VAL);
+		if (!(o->epsilon > 0))
+			argp_error(state, "--epsilon: '%s' is not above 0", arg);
+		return 0;
+	case KEY_IMG:
+		o->img = (int)cli_long(state, "--img", arg, 32, 8192);
+		return 0;
+	case KEY_CLIENT:
+		o->client = arg;
+		return 0;
+	case KEY_HFLIP:
+		o->hflip = true;
+		return 0;
+	case KEY_LABELS:
+		o->no_labels = true;
+		return 0;
+	case KEY_SPLIT:
+		o->split = arg;
+		return 0;
+	case KEY_STRICT:
+		o->strict = true;
+		return 0;
+	case ARGP_KEY_ARG:
+		if (o->dataset)
+			argp_error(state, "one DATASET at a time");
+		o->dataset = arg;
+		return 0;
+	case ARGP_KEY_END:
+		if (!o->weights || !o->dataset)
+			argp_error(state, "%s was given",
+				   o->weights ? "no DATASET" : "no --weights");
+		if (o->encoding != ENCODING_BIT && o->mechanism > MECHANISM_NONE)
+			argp_error(state, "--mechanism %s is for bits; --encoding %s has no noise",
+				   mechanism_names[o->mechanism], encoding_names[o->encoding]);
+		if (o->mechanism < 0)
+			o->mechanism = o->encoding == ENCODING_BIT ? MECHANISM_RR : MECHANISM_NONE;
+		if (o->mechanism == MECHANISM_NONE && !isnan(o->epsilon))
+			argp_error(state, "--epsilon means nothing without noise");
+		if (o->mechanism != MECHANISM_NONE && isnan(o->epsilon))
+			argp_error(state, "no --epsilon was given; --mechanism none sends bits "
+					  "without noise");
+		return 0;
+	}
+	return ARGP_ERR_UNKNOWN;
+}
+
+static const struct argp argp = {
+	options,
+	parse,
+	"DATASET",
+	"Run the layers before the cut over the images of DATASET, pass what crosses through the "
+	"gate "
+	"and write it with the labels as a feature stream, which mist-train and mist-aggregate "
+	"read."
+	"\vThe data set is a folder with images/ and labels/, a dataset.yaml, or a list of images. "
+	"Bits are only sent with noise (--epsilon) unless --mechanism none is said. A certificate "
+	"on "
+	"standard error tells what was given away, per bit, per image and per client. With --seed "
+	"the noise can be made again, and so removed; mist-aggregate refuses such streams.",
+	cli_children,
+	NULL,
+	NULL};
+
+/* "shards/1/" and "shards/1.yaml" are client "1". The caller frees. */
+static char *default_client(const char *dataset)
+{
+	char *real = realpath(dataset, NULL), *name, *dot;
+
+	name = xstrdup(path_base(real ? real : dataset));
+	dot = strrchr(name, '.');
+	if (dot && dot > name && (!strcmp(dot, ".yaml") || !strcmp(dot, ".txt")))
+		*dot = '\0';
+	free(real);
+	return name;
+}
+
+static int choose_cut(const struct opts *o, const struct model *m, int *cut, struct err *err)
+{
+	const char *own = model_meta(m, "mist.cut_layer");
+	long v = 4; /* the paper's partition of YOLOv5 in Sedna's example */
+
+	if (o->cut)
+		v = o->cut;
+	else if (own && num_long("mist.cut_layer of the weights", own, 0, INT_MAX, &v, err))
+		return -1;
+	*cut = v ? (int)v : 4;
+	return 0;
+}
+
+static int choose_kernel(enum conv_path *path, struct err *err)
+{
+	const char *name = getenv("MIST_KERNEL");
+
+	if (name && conv_path_parse(name, path, err))
+		return -1;
+	return conv_resolve(name ? *path : CONV_AUTO, path, err);
+}
+
+static void advance(void *ctx, long done)
+{
+	progress_step(ctx, done, NULL);
+}
+
+static int extract(const struct opts *o, const struct model *m, const struct dataset *d,
+		   const struct noise *noise, struct extract_options *opt, struct err *err)
+{
+	struct progress progress;
+	struct privacy spent;
+	struct extract *x;
+	int rc;
+
+	x = extract_new(m, d, noise, opt, err);
+	if (!x)
+		return -1;
+	progress_begin(&progress, &o->cli, "extracting", "images", d->nitems);
+	opt->progress_ctx = &progress;
+	rc = extract_run(x, o->cli.output ? o->cli.output : "-", &spent, err);
+	progress_end(&progress);
+	if (!rc) {
+		cli_note(&o->cli,
+			 "client '%s': %ld images, %ld skipped, %zu bytes of features each",
+			 opt->client, spent.images, extract_skipped(x), extract_image_bytes(x));
+		privacy_certificate(&spent, opt->notices);
+	}
+	extract_free(x);
+	return rc;
+}
+
+static int with_data(const struct opts *o, const struct model *m, struct err *err)
+{
+	const struct notices notices = cli_notices(&o->cli);
+	const struct dataset_options dopt = {
+		.split = o->split, .strict = o->strict, .nc = m->nnames, .notices = &notices};
+	struct extract_options opt = {.img = o->img,
+				      .encoding = (enum encoding)o->encoding,
+				      .program = "mist-extract " PACKAGE_VERSION,
+				      .hflip = o->hflip,
+				      .labels = !o->no_labels,
+				      .strict = o->strict,
+				      .threads = o->cli.threads,
+				      .notices = &notices,
+				      .progress = advance};
+	struct dataset *d;
+	struct noise noise;
+	char *client;
+	int rc = -1;
+
+	if (choose_kernel(&opt.path, err) || choose_cut(o, m, &opt.cut, err))
+		return -1;
+	d = dataset_open(o->dataset, &dopt, err);
+	if (!d)
+		return -1;
+	client = o->client ? xstrdup(o->client) : default_client(o->dataset);
+	opt.client = client;
+	if (!noise_init(&noise, (enum mechanism)o->mechanism, o->epsilon,
+			o->cli.seeded ? &o->cli.seed : NULL, err))
+		rc = extract(o, m, d, &noise, &opt, err);
+	noise_release(&noise);
+	dataset_free(d);
+	free(client);
+	return rc;
+}
+
+static int run(void *opts, struct err *err)
+{
+	const struct opts *o = opts;
+	struct model *m = model_load(o->weights, o->cfg, err);
+	int rc;
+
+	if (!m)
+		return -1;
+	rc = with_data(o, m, err);
+	model_free(m);
+	return rc;
+}
+
+int main(int argc, char **argv)
+{
+	struct opts opts = {.encoding = ENCODING_BIT, .mechanism = -1, .epsilon = NAN, .img = 640};
+
+	return cli_main(argc, argv, &argp, &opts, run);
+}
