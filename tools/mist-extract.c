@@ -55,6 +55,22 @@ static const struct argp_option options[] = {
 	{0},
 };
 
+/* Privacy is the default: what is sent without noise was asked for by name. */
+static void check(struct opts *o, struct argp_state *state)
+{
+	if (!o->weights || !o->dataset)
+		argp_error(state, "no %s was given", o->weights ? "DATASET" : "--weights");
+	if (o->encoding != ENCODING_BIT && o->mechanism > MECHANISM_NONE)
+		argp_error(state, "--mechanism %s is for bits: --encoding %s has no noise",
+			   mechanism_names[o->mechanism], encoding_names[o->encoding]);
+	if (o->mechanism < 0)
+		o->mechanism = o->encoding == ENCODING_BIT ? MECHANISM_RR : MECHANISM_NONE;
+	if (o->mechanism == MECHANISM_NONE && !isnan(o->epsilon))
+		argp_error(state, "--epsilon means nothing without noise");
+	if (o->mechanism != MECHANISM_NONE && isnan(o->epsilon))
+		argp_error(state, "no --epsilon was given (bits without noise: --mechanism none)");
+}
+
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
 	struct opts *o = state->input;
@@ -107,19 +123,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		o->dataset = arg;
 		return 0;
 	case ARGP_KEY_END:
-		if (!o->weights || !o->dataset)
-			argp_error(state, "%s was given",
-				   o->weights ? "no DATASET" : "no --weights");
-		if (o->encoding != ENCODING_BIT && o->mechanism > MECHANISM_NONE)
-			argp_error(state, "--mechanism %s is for bits; --encoding %s has no noise",
-				   mechanism_names[o->mechanism], encoding_names[o->encoding]);
-		if (o->mechanism < 0)
-			o->mechanism = o->encoding == ENCODING_BIT ? MECHANISM_RR : MECHANISM_NONE;
-		if (o->mechanism == MECHANISM_NONE && !isnan(o->epsilon))
-			argp_error(state, "--epsilon means nothing without noise");
-		if (o->mechanism != MECHANISM_NONE && isnan(o->epsilon))
-			argp_error(state, "no --epsilon was given; --mechanism none sends bits "
-					  "without noise");
+		check(o, state);
 		return 0;
 	}
 	return ARGP_ERR_UNKNOWN;
@@ -155,28 +159,6 @@ static char *default_client(const char *dataset)
 	return name;
 }
 
-static int choose_cut(const struct opts *o, const struct model *m, int *cut, struct err *err)
-{
-	const char *own = model_meta(m, "mist.cut_layer");
-	long v = 4; /* the paper's partition of YOLOv5 in Sedna's example */
-
-	if (o->cut)
-		v = o->cut;
-	else if (own && num_long("mist.cut_layer of the weights", own, 0, INT_MAX, &v, err))
-		return -1;
-	*cut = v ? (int)v : 4;
-	return 0;
-}
-
-static int choose_kernel(enum conv_path *path, struct err *err)
-{
-	const char *name = getenv("MIST_KERNEL");
-
-	if (name && conv_path_parse(name, path, err))
-		return -1;
-	return conv_resolve(name ? *path : CONV_AUTO, path, err);
-}
-
 static void advance(void *ctx, long done)
 {
 	progress_step(ctx, done, NULL);
@@ -190,11 +172,11 @@ static int extract(const struct opts *o, const struct model *m, const struct dat
 	struct extract *x;
 	int rc;
 
+	opt->progress_ctx = &progress;
 	x = extract_new(m, d, noise, opt, err);
 	if (!x)
 		return -1;
 	progress_begin(&progress, &o->cli, "extracting", "images", d->nitems);
-	opt->progress_ctx = &progress;
 	rc = extract_run(x, o->cli.output ? o->cli.output : "-", &spent, err);
 	progress_end(&progress);
 	if (!rc) {
@@ -212,7 +194,8 @@ static int with_data(const struct opts *o, const struct model *m, struct err *er
 	const struct notices notices = cli_notices(&o->cli);
 	const struct dataset_options dopt = {
 		.split = o->split, .strict = o->strict, .nc = m->nnames, .notices = &notices};
-	struct extract_options opt = {.img = o->img,
+	struct extract_options opt = {.cut = o->cut,
+				      .img = o->img,
 				      .encoding = (enum encoding)o->encoding,
 				      .program = "mist-extract " PACKAGE_VERSION,
 				      .hflip = o->hflip,
@@ -221,12 +204,14 @@ static int with_data(const struct opts *o, const struct model *m, struct err *er
 				      .threads = o->cli.threads,
 				      .notices = &notices,
 				      .progress = advance};
+	const char *kernel = getenv("MIST_KERNEL");
 	struct dataset *d;
 	struct noise noise;
 	char *client;
 	int rc = -1;
 
-	if (choose_kernel(&opt.path, err) || choose_cut(o, m, &opt.cut, err))
+	if (conv_path_parse(kernel ? kernel : "auto", &opt.path, err) ||
+	    conv_resolve(opt.path, &opt.path, err))
 		return -1;
 	d = dataset_open(o->dataset, &dopt, err);
 	if (!d)

@@ -65,12 +65,14 @@ static void print_version(FILE *out, struct argp_state *state)
 	fputs("License Apache-2.0: <https://www.apache.org/licenses/LICENSE-2.0>\n", out);
 }
 
+static bool told; /* run failed and said why */
+
 /* coreutils' rule: output that could not be written is a failure, also at exit. */
 static void close_stdout(void)
 {
 	bool failed = ferror(stdout) != 0;
 
-	if (fclose(stdout) == 0 && !failed)
+	if ((fclose(stdout) == 0 && !failed) || told)
 		return;
 	if (errno != EPIPE)
 		fprintf(stderr, "%s: cannot write standard output: %s\n",
@@ -97,6 +99,7 @@ int cli_main(int argc, char **argv, const struct argp *argp, void *opts,
 		return STATUS_OK;
 	if (err.msg[0])
 		fprintf(stderr, "%s: %s\n", program_invocation_short_name, err.msg);
+	told = true;
 	return err.status;
 }
 

@@ -141,8 +141,9 @@ int outfile_open(struct outfile *o, const char *path, bool binary, struct err *e
 static int write_failed(struct outfile *o, struct err *err)
 {
 	o->failed = true;
-	return err_errno(err, "cannot write '%s'",
-			 strcmp(o->path, "-") ? o->path : "standard output");
+	if (!strcmp(o->path, "-"))
+		return err_errno(err, "cannot write standard output");
+	return err_errno(err, "cannot write '%s'", o->path);
 }
 
 int outfile_write(struct outfile *o, const void *data, size_t size, struct err *err)

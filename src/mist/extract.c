@@ -1,9 +1,11 @@
 #include "mist/extract.h"
 
+#include "base/num.h"
 #include "data/letterbox.h"
 #include "mist/extract_gate.h"
 #include "nn/net.h"
 
+#include <limits.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -44,15 +46,33 @@ struct extract {
 
 /* ------------------------------------------------------------------ making */
 
+/* Where YOLOv5 is cut in Sedna's and Plato's MistNet examples. */
+#define DEFAULT_CUT 4
+
+static int choose_cut(struct extract *x, struct err *err)
+{
+	const char *own = model_meta(x->model, "mist.cut_layer");
+	long v = DEFAULT_CUT;
+
+	if (!x->opt.cut && own &&
+	    num_long("mist.cut_layer of the weights", own, 1, INT_MAX, &v, err)) {
+		err->status = STATUS_INPUT;
+		return -1;
+	}
+	if (!x->opt.cut)
+		x->opt.cut = (int)v;
+	if (x->opt.cut < x->model->graph->nlayers)
+		return 0;
+	return err_set(err, STATUS_USAGE, "cut layer %d is not from 1 to %d", x->opt.cut,
+		       x->model->graph->nlayers - 1);
+}
+
 static int fill_shapes(struct extract *x, struct err *err)
 {
 	struct features_header *h = &x->header;
 	int layers[4 * FEATURES_MAX_TENSORS], i; /* so that one too many is seen */
 	struct shape s;
 
-	if (h->cut < 1 || h->cut >= x->model->graph->nlayers)
-		return err_set(err, STATUS_USAGE, "cut layer %d is not from 1 to %d", h->cut,
-			       x->model->graph->nlayers - 1);
 	h->ntensors = graph_frontier(x->model->graph, h->cut, layers, (int)ARRAY_LEN(layers));
 	if (h->ntensors < 1 || h->ntensors > FEATURES_MAX_TENSORS)
 		return err_set(err, STATUS_USAGE, "%d tensors cross cut %d: at most %d are sent",
@@ -73,6 +93,8 @@ static int fill_header(struct extract *x, struct err *err)
 	struct features_header *h = &x->header;
 	int i;
 
+	if (choose_cut(x, err))
+		return -1;
 	h->client = xstrdup(x->opt.client);
 	h->program = xstrdup(x->opt.program);
 	h->labels = xstrdup(x->opt.labels ? "clear" : "none");

@@ -18,7 +18,8 @@
 #include "nn/conv.h"
 
 struct extract_options {
-	int cut, img;
+	int cut; /* 0: the weight file's mist.cut_layer, or 4 */
+	int img;
 	enum encoding encoding;
 	const char *client, *program; /* names for the header */
 	bool hflip;                   /* every image a second time, mirrored, as KEY~flip */

@@ -127,7 +127,9 @@ int features_write(struct features_writer *w, const struct features_sample *s, s
 
 void features_end_number(struct features_writer *w, const char *key, double value)
 {
-	json_object_set_new(w->end, key, json_real(value));
+	json_object_set_new(w->end, key,
+			    value == (double)(json_int_t)value ? json_integer((json_int_t)value)
+							       : json_real(value));
 }
 
 static void release(struct features_writer *w)

@@ -8,7 +8,6 @@ libmist_a_SOURCES += \
 	src/mist/gate.c src/mist/gate.h \
 	src/mist/gate_json.c src/mist/gate_json.h \
 	src/mist/gate_text.c src/mist/gate_text.h \
-	src/mist/noise.c src/mist/noise.h
 	src/mist/noise.c src/mist/noise.h \
 	src/mist/privacy.c src/mist/privacy.h
 
