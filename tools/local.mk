@@ -8,3 +8,5 @@ bin_PROGRAMS += tools/mist-model
 tools_mist_model_SOURCES = tools/mist-model.c
 bin_PROGRAMS += tools/mist-extract
 tools_mist_extract_SOURCES = tools/mist-extract.c
+bin_PROGRAMS += tools/coco-synth
+tools_coco_synth_SOURCES = tools/coco-synth.c

@@ -1,13 +1,18 @@
 # Room: src/data - data sets: found, checked, resized, batched, split, drawn.
 libmist_a_SOURCES += \
 	src/data/augment.c src/data/augment.h \
+	src/data/backdrop.c src/data/backdrop.h \
 	src/data/batch.c src/data/batch.h \
+	src/data/catalogue.c src/data/catalogue.h \
 	src/data/dataset.c src/data/dataset.h \
+	src/data/fetch.c src/data/fetch.h \
 	src/data/hsv.c src/data/hsv.h \
 	src/data/labels.c src/data/labels.h \
 	src/data/letterbox.c src/data/letterbox.h \
 	src/data/resize.c src/data/resize.h \
+	src/data/shapes.c src/data/shapes.h \
 	src/data/sources.c src/data/sources.h \
+	src/data/synth.c src/data/synth.h \
 	src/data/warp.c src/data/warp.h
 
 EXTRA_DIST += tests/unit/pictures.h tests/unit/unpack.h
@@ -20,6 +25,8 @@ check_PROGRAMS += tests/unit/t-augment \
 	tests/unit/t-labels \
 	tests/unit/t-letterbox \
 	tests/unit/t-resize \
+	tests/unit/t-shapes \
+	tests/unit/t-synth \
 	tests/unit/t-warp
 tests_unit_t_augment_SOURCES = tests/unit/t-augment.c
 tests_unit_t_augment_CFLAGS = $(AM_CFLAGS) $(unit_cflags)
@@ -42,14 +49,13 @@ tests_unit_t_letterbox_LDADD = $(LDADD) $(CMOCKA_LIBS)
 tests_unit_t_resize_SOURCES = tests/unit/t-resize.c
 tests_unit_t_resize_CFLAGS = $(AM_CFLAGS) $(unit_cflags)
 tests_unit_t_resize_LDADD = $(LDADD) $(CMOCKA_LIBS)
+tests_unit_t_shapes_SOURCES = tests/unit/t-shapes.c
+tests_unit_t_shapes_CFLAGS = $(AM_CFLAGS) $(unit_cflags)
+tests_unit_t_shapes_LDADD = $(LDADD) $(CMOCKA_LIBS)
+tests_unit_t_synth_SOURCES = tests/unit/t-synth.c
+tests_unit_t_synth_CFLAGS = $(AM_CFLAGS) $(unit_cflags)
+tests_unit_t_synth_LDADD = $(LDADD) $(CMOCKA_LIBS)
 tests_unit_t_warp_SOURCES = tests/unit/t-warp.c
 tests_unit_t_warp_CFLAGS = $(AM_CFLAGS) $(unit_cflags)
 tests_unit_t_warp_LDADD = $(LDADD) $(CMOCKA_LIBS)
 endif
-
-libmist_a_SOURCES += \
-	src/data/fetch.c src/data/fetch.h \
-	src/data/catalogue.c src/data/catalogue.h
-EXTRA_PROGRAMS += tests/fuzz/fuzz-catalogue
-tests_fuzz_fuzz_catalogue_SOURCES = tests/fuzz/fuzz-catalogue.c
-tests_fuzz_fuzz_catalogue_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
