@@ -176,3 +176,18 @@ void hyp_write(const struct hyp *h, struct buf *out)
 	for (i = 0; (key = hyp_key(h, i, &value)); i++)
 		buf_printf(out, "%s: %.17g\n", key, value);
 }
+
+void hyp_loss(const struct hyp *h, const struct graph *g, int img, struct loss_hyp *out)
+{
+	*out = (struct loss_hyp){
+		.box = (float)h->box,
+		.cls = (float)h->cls,
+		.cls_pw = (float)h->cls_pw,
+		.obj = (float)h->obj,
+		.obj_pw = (float)h->obj_pw,
+		.anchor_t = (float)h->anchor_t,
+		.fl_gamma = (float)h->fl_gamma,
+		.label_smoothing = (float)h->label_smoothing,
+	};
+	loss_hyp_scale(out, g->nl, g->nc, img);
+}

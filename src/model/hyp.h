@@ -9,6 +9,7 @@
 
 #include "base/err.h"
 #include "base/mem.h"
+#include "model/detect.h"
 
 struct hyp {
 	double lr0, lrf, momentum, weight_decay;
@@ -31,5 +32,8 @@ int hyp_set(struct hyp *h, const char *key, double value, struct err *err);
 void hyp_write(const struct hyp *h, struct buf *out);
 /* The n-th key and its value; NULL beyond the last. */
 const char *hyp_key(const struct hyp *h, int n, double *value);
+
+/* The loss's gains, scaled for this head and image size as train.py does. */
+void hyp_loss(const struct hyp *h, const struct graph *g, int img, struct loss_hyp *out);
 
 #endif

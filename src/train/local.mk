@@ -4,7 +4,7 @@ libmist_a_SOURCES += \
 	src/train/move.c src/train/move.h \
 	src/train/plan.c src/train/plan.h \
 	src/train/source.c src/train/source.h \
-	src/train/source_features.c \
+	src/train/source_features.c src/train/source_images.c \
 	src/train/train.c src/train/train.h
 
 if HAVE_CMOCKA

@@ -112,17 +112,7 @@ static int build(struct train *t, struct err *err)
 	t->net = net_new(g, &t->net_options, t->pool, err);
 	if (!t->net)
 		return -1;
-	hyp = (struct loss_hyp){
-		.box = (float)t->opt.hyp.box,
-		.cls = (float)t->opt.hyp.cls,
-		.cls_pw = (float)t->opt.hyp.cls_pw,
-		.obj = (float)t->opt.hyp.obj,
-		.obj_pw = (float)t->opt.hyp.obj_pw,
-		.anchor_t = (float)t->opt.hyp.anchor_t,
-		.fl_gamma = (float)t->opt.hyp.fl_gamma,
-		.label_smoothing = (float)t->opt.hyp.label_smoothing,
-	};
-	loss_hyp_scale(&hyp, g->nl, g->nc, side);
+	hyp_loss(&t->opt.hyp, g, side, &hyp);
 	t->loss = loss_new(g, &hyp, t->plan.micro, side, side);
 	t->grads = xcalloc(g->nfloats, sizeof(float));
 	t->ema = xcalloc(g->nfloats, sizeof(float));
@@ -171,6 +161,7 @@ struct train *train_new(const struct train_options *opt, struct model *m, struct
 	schedule_init(&t->schedule, &opt->hyp, opt->optimizer, opt->cosine, opt->epochs, t->nb,
 		      opt->batch, opt->nbs, opt->warmup_floor);
 	t->options = list_options(t);
+	source_stamp(source, m); /* checkpoints and the best weights carry it too */
 	return t;
 }
 
@@ -393,23 +384,20 @@ static int next_batch(struct train *t, struct optim_rates *rates, struct err *er
 	return t->last && save_is_due(t) ? save(t, err) : 0;
 }
 
-/* The model as it will be given out, sharing everything but the weights. */
-static struct model averaged(const struct train *t)
+static void swap_weights(struct train *t)
 {
-	struct model m = *t->model;
+	float *params = t->model->params;
 
-	m.params = t->ema;
-	return m;
+	t->model->params = t->ema;
+	t->ema = params;
 }
 
+/* Judges the averaged weights, which the model holds now. */
 static int validate(struct train *t, struct results_row *row, struct err *err)
 {
-	struct model m = averaged(t);
 	struct train_metrics v = {0};
 
-	if (!t->events.validate)
-		return 0;
-	if (t->events.validate(t->events.ctx, &m, &v, err))
+	if (t->events.validate(t->events.ctx, &v, err))
 		return -1;
 	row->value[RESULTS_PRECISION] = v.precision;
 	row->value[RESULTS_RECALL] = v.recall;
@@ -421,29 +409,42 @@ static int validate(struct train *t, struct results_row *row, struct err *err)
 	return 0;
 }
 
-/* Keeps the best weights; true when there were none better for too long. */
-static int keep_best(struct train *t, const struct results_row *row, bool *stop, struct err *err)
+/* Keeps the best weights, which the model holds now. */
+static int keep_best(struct train *t, const struct results_row *row, struct err *err)
 {
 	struct train_state *s = &t->state;
-	struct model m = averaged(t);
-	double fitness;
+	double fitness = schedule_fitness(row->value[RESULTS_MAP50], row->value[RESULTS_MAP]);
+
+	if (fitness < s->best)
+		return 0;
+	s->best = fitness;
+	s->best_epoch = s->epoch;
+	return t->best ? model_save(t->model, t->best, err) : 0;
+}
+
+static int judge(struct train *t, struct results_row *row, struct err *err)
+{
+	int rc;
 
 	if (!t->events.validate)
 		return 0;
-	fitness = schedule_fitness(row->value[RESULTS_MAP50], row->value[RESULTS_MAP]);
-	if (fitness >= s->best) {
-		s->best = fitness;
-		s->best_epoch = s->epoch;
-		if (t->best && model_save(&m, t->best, err))
-			return -1;
-	}
-	if (t->opt.patience && s->epoch - s->best_epoch >= t->opt.patience) {
-		snprintf(t->reason, sizeof(t->reason),
-			 "no epoch was better than epoch %ld for %ld epochs", s->best_epoch + 1,
-			 t->opt.patience);
-		*stop = true;
-	}
-	return 0;
+	swap_weights(t);
+	rc = validate(t, row, err);
+	if (!rc)
+		rc = keep_best(t, row, err);
+	swap_weights(t);
+	return rc;
+}
+
+static bool out_of_patience(struct train *t)
+{
+	const struct train_state *s = &t->state;
+
+	if (!t->events.validate || !t->opt.patience || s->epoch - s->best_epoch < t->opt.patience)
+		return false;
+	snprintf(t->reason, sizeof(t->reason), "no epoch was better than epoch %ld for %ld epochs",
+		 s->best_epoch + 1, t->opt.patience);
+	return true;
 }
 
 static bool stop_asked(struct train *t)
@@ -475,15 +476,16 @@ static int end_epoch(struct train *t, const struct optim_rates *rates, struct er
 {
 	struct train_state *s = &t->state;
 	struct results_row row = {{0}};
-	bool stop = false;
+	bool stop;
 	int k;
 
 	row.value[RESULTS_EPOCH] = (double)s->epoch;
 	mean_loss(t, t->nb, &row.value[RESULTS_TRAIN_BOX]);
 	for (k = 0; k < OPTIM_GROUPS; k++)
 		row.value[RESULTS_LR0 + k] = rates->lr[k];
-	if (validate(t, &row, err) || keep_best(t, &row, &stop, err))
+	if (judge(t, &row, err))
 		return -1;
+	stop = out_of_patience(t);
 	results_add(&s->results, &row);
 	s->epoch++;
 	s->batch = 0;
@@ -523,7 +525,6 @@ int train_run(struct train *t, struct err *err)
 {
 	struct optim_rates rates;
 
-	source_stamp(t->source, t->model); /* checkpoints and the best weights carry it too */
 	if (t->opt.project && dir_make(t->opt.project, err))
 		return -1;
 	if (t->csv && t->state.results.n && results_write(&t->state.results, t->csv, err))

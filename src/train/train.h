@@ -37,9 +37,8 @@ struct train_events {
 	void (*epoch)(void *ctx, const struct results_row *row);
 	/* True: write the checkpoint and end with an error. */
 	bool (*interrupted)(void *ctx);
-	/* Judges the averaged weights on the validation set. */
-	int (*validate)(void *ctx, const struct model *m, struct train_metrics *out,
-			struct err *err);
+	/* Judges the model, which holds the averaged weights while this is called. */
+	int (*validate)(void *ctx, struct train_metrics *out, struct err *err);
 };
 
 struct train_options {
