@@ -14,7 +14,7 @@ tests_httpd_LDADD =
 check_PROGRAMS += tests/hostile
 tests_hostile_SOURCES = tests/hostile.c
 tests_hostile_LDADD = $(ARCHIVE_LIBS)
-EXTRA_DIST += tests/coco-fetch.bats
+EXTRA_DIST += tests/coco-fetch.bats tests/manual.bats
 
 # Benchmarks: medians against a yardstick timed in the same run. Not built or run by anything else.
 EXTRA_PROGRAMS += $(bench_programs)
