@@ -9,12 +9,12 @@
 
 struct bnact_row {
 	int w, c;
-	const float *scale, *shift, *mean, *rstd;
+	const float *scale, *shift, *mean;
 	const float *z, *residual, *dy; /* residual: NULL when there is none */
 	float *y;                       /* forward: y; backward: dz */
 	size_t z_ld, residual_ld, dy_ld, y_ld;
-	double *sums;                    /* du and du*xhat, c each */
-	const float *mean_du, *mean_dot; /* over the batch; NULL: constant statistics */
+	double *sums;                /* of du and of du*(z - mean), c each */
+	const float *slope, *offset; /* dz = du*scale + z*slope + offset */
 };
 
 struct bnact_kernels {

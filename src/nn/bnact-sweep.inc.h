@@ -74,35 +74,34 @@ SIMD_INLINE void forward_act(const struct bnact_row *r, enum act act)
 	}
 }
 
-/* sum += du, dot += du * xhat over the row, `vecs` vectors of channels from c on. */
-SIMD_INLINE void sums_block(const struct bnact_row *r, enum act act, int c, int vecs, int part)
+/* sum += du, dot += du * (z - mean) over the row, `vecs` vectors of channels from c on. */
+SIMD_INLINE void sums_block(const struct bnact_row *r, enum act act, int c, const int vecs,
+			    int part)
 {
-	vf scale[4], shift[4], mean[4], rstd[4], sum[4] = {{0}}, dot[4] = {{0}};
+	vf scale[2], shift[2], mean[2], sum[2] = {{0}}, dot[2] = {{0}};
+	const int n = part ? part : LANES;
 	int x, v, i;
 
 	for (v = 0; v < vecs; v++) {
-		const int at = c + v * LANES, n = part ? part : LANES;
-
-		scale[v] = v_load_n(r->scale + at, n);
-		shift[v] = v_load_n(r->shift + at, n);
-		mean[v] = v_load_n(r->mean + at, n);
-		rstd[v] = v_load_n(r->rstd + at, n);
+		scale[v] = v_load_n(r->scale + c + v * LANES, n);
+		shift[v] = v_load_n(r->shift + c + v * LANES, n);
+		mean[v] = v_load_n(r->mean + c + v * LANES, n);
 	}
 	for (x = 0; x < r->w; x++) {
 		const float *pz = r->z + (size_t)x * r->z_ld + c;
 		const float *pdy = r->dy + (size_t)x * r->dy_ld + c;
 
 		for (v = 0; v < vecs; v++) {
-			const int n = part ? part : LANES;
-			vf z = v_load_n(pz + v * LANES, n), du = v_load_n(pdy + v * LANES, n);
+			const vf z = v_load_n(pz + v * LANES, n);
+			vf du = v_load_n(pdy + v * LANES, n);
 
 			du = du * act_slope(z * scale[v] + shift[v], act);
 			sum[v] += du;
-			dot[v] += du * ((z - mean[v]) * rstd[v]);
+			dot[v] += du * (z - mean[v]);
 		}
 	}
 	for (v = 0; v < vecs; v++)
-		for (i = 0; i < (part ? part : LANES); i++) {
+		for (i = 0; i < n; i++) {
 			r->sums[c + v * LANES + i] += sum[v][i];
 			r->sums[r->c + c + v * LANES + i] += dot[v][i];
 		}
@@ -112,12 +111,9 @@ SIMD_INLINE void sums_act(const struct bnact_row *r, enum act act)
 {
 	int c = 0;
 
-	for (; c + 4 * LANES <= r->c; c += 4 * LANES)
-		sums_block(r, act, c, 4, 0);
-	if (c + 2 * LANES <= r->c) {
+	/* two at a time: more would not leave registers for the constants of exp */
+	for (; c + 2 * LANES <= r->c; c += 2 * LANES)
 		sums_block(r, act, c, 2, 0);
-		c += 2 * LANES;
-	}
 	if (c + LANES <= r->c) {
 		sums_block(r, act, c, 1, 0);
 		c += LANES;
@@ -126,7 +122,7 @@ SIMD_INLINE void sums_act(const struct bnact_row *r, enum act act)
 		sums_block(r, act, c, 1, r->c - c);
 }
 
-/* dz = scale * (du - mean_du - xhat * mean_dot), n lanes at channel c of one pixel. */
+/* dz = du*scale + z*slope + offset, n lanes at channel c of one pixel. */
 SIMD_INLINE void apply_vec(const struct bnact_row *r, enum act act, const float *pz,
 			   const float *pdy, float *pdz, int c, int n)
 {
@@ -134,12 +130,8 @@ SIMD_INLINE void apply_vec(const struct bnact_row *r, enum act act, const float 
 	const vf z = v_load_n(pz + c, n);
 	vf du = v_load_n(pdy + c, n) * act_slope(z * scale + v_load_n(r->shift + c, n), act);
 
-	if (r->mean_du) {
-		const vf xhat = (z - v_load_n(r->mean + c, n)) * v_load_n(r->rstd + c, n);
-
-		du = du - v_load_n(r->mean_du + c, n) - xhat * v_load_n(r->mean_dot + c, n);
-	}
-	v_store_n(pdz + c, scale * du, n);
+	du = du * scale + (z * v_load_n(r->slope + c, n) + v_load_n(r->offset + c, n));
+	v_store_n(pdz + c, du, n);
 }
 
 SIMD_INLINE void apply_act(const struct bnact_row *r, enum act act)

@@ -78,9 +78,9 @@ struct sweep {
 	const struct bn *bn;
 	enum act act;
 	const struct view *z, *residual, *dy, *y;
-	int groups;         /* of rows, per image */
-	double *part;       /* per job: 2*c */
-	const float *means; /* 2*c: of du and of du*xhat; NULL: none */
+	int groups;        /* of rows, per image */
+	double *part;      /* per job: 2*c */
+	const float *line; /* backward: slope and offset, c each; NULL: not yet */
 };
 
 static void sweep_row(const struct sweep *s, struct bnact_row *r, int n, int y)
@@ -109,12 +109,11 @@ static struct bnact_row sweep_start(const struct sweep *s)
 		.scale = s->bn->scale,
 		.shift = s->bn->shift,
 		.mean = s->bn->mean,
-		.rstd = s->bn->rstd,
 	};
 
-	if (s->means) {
-		r.mean_du = s->means;
-		r.mean_dot = s->means + s->bn->c;
+	if (s->line) {
+		r.slope = s->line;
+		r.offset = s->line + s->bn->c;
 	}
 	return r;
 }
@@ -192,8 +191,27 @@ static void apply_job(void *ctx, int job, int worker)
 /*
  * Ioffe and Szegedy 2015, section 3: with du = dy * act'(u) and xhat = (z - mean) * rstd,
  *	dbeta = sum du, dgamma = sum du*xhat,
- *	dz = gamma * rstd * (du - dbeta/count - xhat * dgamma/count).
+ *	dz = gamma * rstd * (du - dbeta/count - xhat * dgamma/count),
+ * and scale = gamma * rstd, so dz = du*scale + z*slope + offset. Constant statistics leave the first
+ * term alone.
  */
+static void backward_line(const struct bn *bn, const double *sums, double count, bool eval,
+			  float *dgamma, float *dbeta, float *line)
+{
+	int c;
+
+	for (c = 0; c < bn->c; c++) {
+		const double du = sums[c], dot = sums[bn->c + c] * bn->rstd[c];
+		const double slope = eval ? 0 : -bn->scale[c] * bn->rstd[c] * dot / count;
+		const double offset = eval ? 0 : -bn->scale[c] * du / count - bn->mean[c] * slope;
+
+		dbeta[c] += (float)du;
+		dgamma[c] += (float)dot;
+		line[c] = (float)slope;
+		line[bn->c + c] = (float)offset;
+	}
+}
+
 void bnact_backward(struct pool *pool, const struct bn *bn, enum act act, bool eval,
 		    const struct view *z, const struct view *dy, const struct view *dz,
 		    float *dgamma, float *dbeta, void *scratch)
@@ -202,8 +220,8 @@ void bnact_backward(struct pool *pool, const struct bn *bn, enum act act, bool e
 	const size_t c2 = 2 * (size_t)bn->c;
 	const double count = (double)z->n * z->h * z->w;
 	double *sums = scratch;
-	float *means = (float *)(sums + c2);
-	int jobs, c;
+	float *line = (float *)(sums + c2);
+	int jobs;
 
 	BUG_IF(!view_same_shape(z, dy) || !view_same_shape(z, dz) || z->c != bn->c);
 	BUG_IF(z->p == dz->p);
@@ -212,13 +230,8 @@ void bnact_backward(struct pool *pool, const struct bn *bn, enum act act, bool e
 	s.part = sums + c2 + (size_t)bn->c;
 	pool_run(pool, jobs, sums_job, &s);
 	conv_sum_parts(pool, s.part, (size_t)jobs, c2, sums);
-	for (c = 0; c < bn->c; c++) {
-		dbeta[c] += (float)sums[c];
-		dgamma[c] += (float)sums[bn->c + c];
-		means[c] = (float)(sums[c] / count);
-		means[bn->c + c] = (float)(sums[bn->c + c] / count);
-	}
+	backward_line(bn, sums, count, eval, dgamma, dbeta, line);
 	s.y = dz;
-	s.means = eval ? NULL : means;
+	s.line = line;
 	pool_run(pool, jobs, apply_job, &s);
 }

@@ -54,5 +54,6 @@ tests_unit_t_linear_CFLAGS = $(AM_CFLAGS) $(unit_cflags)
 tests_unit_t_linear_LDADD = $(LDADD) $(CMOCKA_LIBS)
 endif
 
-bench_programs += tests/bench/b-conv
+bench_programs += tests/bench/b-conv tests/bench/b-bnact
+tests_bench_b_bnact_SOURCES = tests/bench/b-bnact.c tests/bench/bench.h
 tests_bench_b_conv_SOURCES = tests/bench/b-conv.c tests/bench/bench.h

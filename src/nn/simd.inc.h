@@ -107,7 +107,28 @@ SIMD_INLINE vf v_select(vi mask, vf yes, vf no)
 	return (vf)((mask & (vi)yes) | (~mask & (vi)no));
 }
 
-/* NaN stays NaN in x. */
+/* NaN stays NaN in x: x86 returns its second operand when the two do not compare. */
+#if SIMD_BYTES == 64
+SIMD_INLINE vf v_min(vf x, vf bound)
+{
+	return (vf)_mm512_min_ps((__m512)bound, (__m512)x);
+}
+
+SIMD_INLINE vf v_max(vf x, vf bound)
+{
+	return (vf)_mm512_max_ps((__m512)bound, (__m512)x);
+}
+#elif SIMD_BYTES == 32
+SIMD_INLINE vf v_min(vf x, vf bound)
+{
+	return (vf)_mm256_min_ps((__m256)bound, (__m256)x);
+}
+
+SIMD_INLINE vf v_max(vf x, vf bound)
+{
+	return (vf)_mm256_max_ps((__m256)bound, (__m256)x);
+}
+#else
 SIMD_INLINE vf v_min(vf x, vf bound)
 {
 	return v_select((vi)(x > bound), bound, x);
@@ -117,6 +138,7 @@ SIMD_INLINE vf v_max(vf x, vf bound)
 {
 	return v_select((vi)(x < bound), bound, x);
 }
+#endif
 
 /*
  * exp(x) to about 1e-7, for |x| held within 87: x = n ln 2 + r, a polynomial in r (Cephes, expf.c,
