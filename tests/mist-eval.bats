@@ -126,7 +126,7 @@ small() {
 		{"image_id": 1, "category_id": 1, "bbox": [1, 2, 3, 4], "score": 1}]' >p.json
 	mist mist-eval --predictions p.json --annotations a.json
 	assert_ok
-	assert_says "1 detections of categories without annotations are left out"
+	assert_says "1 detections of categories that the annotations lack are left out"
 }
 
 @test "--predictions without --annotations is wrong usage" {

@@ -1,33 +1,124 @@
 /*
- * mist-eval.c - precision, recall and mean average precision, by YOLOv5's protocol and by COCO's.
+ * mist-eval.c - precision, recall and mean average precision, by YOLOv5's protocol and by COCO's: of a
+ * model on a data set, or of saved detections against annotations.
  */
 #include "base/cli.h"
-#include "eval/cocojson.h"
-#include "eval/metrics.h"
+#include "eval/evaluate.h"
 
 #include <stdlib.h>
 
 struct opts {
 	struct cli cli;
-	const char *predictions, *annotations; /* borrowed from argv */
-	unsigned protocols;
-	bool json;
-	int img;
+	const char *weights, *cfg, *dataset, *split;  /* borrowed from argv */
+	const char *predictions, *annotations, *save; /* borrowed from argv */
+	struct evaluate_options eval;
+	int gate; /* enum gate_mode; -1: as the model has it */
+	bool json, coco91;
 };
 
-enum { KEY_PREDICTIONS = 0x100, KEY_ANNOTATIONS, KEY_PROTOCOL, KEY_JSON };
+enum {
+	KEY_PREDICTIONS = 0x100,
+	KEY_ANNOTATIONS,
+	KEY_PROTOCOL,
+	KEY_JSON,
+	KEY_SAVE,
+	KEY_MAP,
+	KEY_RECT,
+	KEY_CONF,
+	KEY_IOU,
+	KEY_GATE,
+	KEY_CFG,
+	KEY_SPLIT,
+	KEY_STRICT,
+	KEY_MAX_DET,
+};
 
 static const struct argp_option options[] = {
-	{"predictions", KEY_PREDICTIONS, "FILE", 0, "Judge these detections (COCO results JSON)",
-	 0},
+	{NULL, 0, NULL, 0, "A model on a data set:", 1},
+	{"weights", 'w', "FILE", 0, "The model (safetensors)", 1},
+	{"cfg", KEY_CFG, "FILE", 0, "Its YAML, for weights that carry none", 1},
+	{"img", 'i', "SIZE", 0, "Longer side of the pictures in pixels (default 640)", 1},
+	{"batch-size", 'b', "N", 0, "Pictures in a batch (default 32)", 1},
+	{"rect", KEY_RECT, NULL, 0,
+	 "Rectangular batches with a padding of half a stride, as val.py", 1},
+	{"conf-thres", KEY_CONF, "X", 0, "Least confidence (default 0.001)", 1},
+	{"iou-thres", KEY_IOU, "X", 0, "Overlap from which boxes are one (default 0.6)", 1},
+	{"max-det", KEY_MAX_DET, "N", 0, "Most detections in a picture (default 300)", 1},
+	{"gate", KEY_GATE, "MODE", 0,
+	 "What stands at the model's cut: clean (its gate without noise; the default where there "
+	 "is "
+	 "one), noisy, or off",
+	 1},
+	{"split", KEY_SPLIT, "NAME", 0, "train, val (default) or test of the data set", 1},
+	{"strict", KEY_STRICT, NULL, 0, "Bad pictures and labels are errors, not skipped", 1},
+	{"save-json", KEY_SAVE, "FILE", 0, "Keep the detections as COCO results", 1},
+	{"category-map", KEY_MAP, "NAME", 0,
+	 "Category ids there: index (default), or coco91 for COCO's own of its 80 classes", 1},
+	{NULL, 0, NULL, 0, "Saved detections:", 2},
+	{"predictions", KEY_PREDICTIONS, "FILE", 0, "Judge these (COCO results JSON)", 2},
 	{"annotations", KEY_ANNOTATIONS, "FILE", 0, "by this ground truth (COCO annotation JSON)",
-	 0},
-	{"protocol", KEY_PROTOCOL, "NAME", 0, "yolov5 (default), coco or both", 0},
-	{"json", KEY_JSON, NULL, 0, "Print one JSON object instead of tables", 0},
+	 2},
+	{NULL, 0, NULL, 0, "Figures:", 3},
+	{"protocol", KEY_PROTOCOL, "NAME", 0, "yolov5 (default), coco or both", 3},
+	{"json", KEY_JSON, NULL, 0, "Print one JSON object instead of tables", 3},
 	{0},
 };
 
 static const char *const protocols[] = {"yolov5", "coco", "both", NULL};
+static const char *const splits[] = {"train", "val", "test", NULL};
+static const char *const maps[] = {"index", "coco91", NULL};
+
+static void check(struct argp_state *state, const struct opts *o)
+{
+	bool model = o->weights || o->dataset, saved = o->predictions || o->annotations;
+
+	if (model && saved)
+		argp_error(state, "--predictions and --annotations need no model and no data set");
+	if (saved && (!o->predictions || !o->annotations))
+		argp_error(state, "--predictions and --annotations belong together");
+	if (!saved && !o->weights)
+		argp_error(state, "no --weights were given");
+	if (!saved && !o->dataset)
+		argp_error(state, "no DATASET was given");
+	if (saved && o->save)
+		argp_error(state, "--save-json needs a model");
+}
+
+static error_t parse_model(int key, char *arg, struct argp_state *state)
+{
+	struct opts *o = state->input;
+	struct evaluate_options *e = &o->eval;
+
+	switch (key) {
+	case 'w':
+		return o->weights = arg, 0;
+	case KEY_CFG:
+		return o->cfg = arg, 0;
+	case 'i':
+		return e->img = (int)cli_long(state, "--img", arg, 32, 8192), 0;
+	case 'b':
+		return e->batch = (int)cli_long(state, "--batch-size", arg, 1, 1024), 0;
+	case KEY_RECT:
+		return e->rect = true, 0;
+	case KEY_CONF:
+		return e->conf = (float)cli_double(state, "--conf-thres", arg, 0, 1), 0;
+	case KEY_IOU:
+		return e->iou = (float)cli_double(state, "--iou-thres", arg, 0, 1), 0;
+	case KEY_MAX_DET:
+		return e->max_det = (int)cli_long(state, "--max-det", arg, 1, 30000), 0;
+	case KEY_GATE:
+		return o->gate = cli_choice(state, "--gate", arg, gate_mode_names), 0;
+	case KEY_SPLIT:
+		return o->split = splits[cli_choice(state, "--split", arg, splits)], 0;
+	case KEY_STRICT:
+		return e->strict = true, 0;
+	case KEY_SAVE:
+		return o->save = arg, 0;
+	case KEY_MAP:
+		return o->coco91 = cli_choice(state, "--category-map", arg, maps) == 1, 0;
+	}
+	return ARGP_ERR_UNKNOWN;
+}
 
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
@@ -35,31 +126,34 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 
 	switch (key) {
 	case ARGP_KEY_INIT:
-		state->child_inputs[0] = &o->cli;
-		return 0;
+		return state->child_inputs[0] = &o->cli, 0;
 	case KEY_PREDICTIONS:
-		o->predictions = arg;
-		return 0;
+		return o->predictions = arg, 0;
 	case KEY_ANNOTATIONS:
-		o->annotations = arg;
-		return 0;
+		return o->annotations = arg, 0;
 	case KEY_PROTOCOL: /* the order of the names is that of the bits */
-		o->protocols = (unsigned)cli_choice(state, "--protocol", arg, protocols) + 1;
-		return 0;
+		return o->eval.protocols =
+			       1u + (unsigned)cli_choice(state, "--protocol", arg, protocols),
+		       0;
 	case KEY_JSON:
-		o->json = true;
-		return 0;
+		return o->json = true, 0;
+	case ARGP_KEY_ARG:
+		if (o->dataset)
+			argp_error(state, "more than one DATASET");
+		return o->dataset = arg, 0;
 	case ARGP_KEY_END:
-		if (!o->predictions || !o->annotations)
-			argp_error(state, "--predictions and --annotations belong together");
-		return 0;
+		return check(state, o), 0;
 	}
-	return ARGP_ERR_UNKNOWN;
+	return parse_model(key, arg, state);
 }
 
-static const struct argp argp = {
-	options,      parse, NULL, "Measure a detector by the protocols of YOLOv5 and COCO.",
-	cli_children, NULL,  NULL};
+static const struct argp argp = {options,
+				 parse,
+				 "-w WEIGHTS DATASET\n--predictions FILE --annotations FILE",
+				 "Measure a detector by the protocols of YOLOv5 and COCO.",
+				 cli_children,
+				 NULL,
+				 NULL};
 
 /* YOLOv5 shows the classes of small models; -v shows them all. */
 static bool show_classes(const struct opts *o, int nclasses)
@@ -73,75 +167,103 @@ static int print(const struct opts *o, const struct metrics *m, char *const *nam
 	struct buf text = BUF_INIT;
 	int rc;
 
-	if (o->json) {
-		json_t *object = metrics_json(m, names);
-		char *s = json_dumps(object, JSON_INDENT(1) | JSON_REAL_PRECISION(12));
-
-		BUG_IF(!s);
-		buf_printf(&text, "%s\n", s);
-		free(s);
-		json_decref(object);
-	} else {
-		if (m->protocols & PROTOCOL_YOLO)
-			metrics_table(m, names, show_classes(o, nclasses), &text);
-		if (m->timed)
-			metrics_speed_line(m, &text);
-		if (m->protocols & PROTOCOL_COCO)
-			metrics_coco_lines(m, &text);
-	}
+	if (o->json)
+		metrics_json_text(m, names, &text);
+	else
+		metrics_text(m, names, show_classes(o, nclasses), &text);
 	rc = file_write(o->cli.output ? o->cli.output : "-", text.data, text.len, err);
 	buf_release(&text);
 	return rc;
 }
 
-static int judge(const struct opts *o, const struct annotations *a, struct boxset *set,
-		 struct err *err)
+static int run_saved(struct opts *o, struct pool *pool, struct err *err)
 {
-	struct metrics m = {.images = a->nimages, .with_labels = a->with_labels};
-	struct saved_by_val saved = {a->images, o->img, GAIN_EXACT};
-	struct pool *pool;
-	long skipped;
+	struct evaluation result;
+	struct annotations a;
 	int rc;
 
-	if (cocojson_read_results(set, o->predictions, a, &skipped, err))
+	if (evaluate_saved(&result, &a, o->predictions, o->annotations, &o->eval, pool, err))
 		return -1;
-	if (skipped && !set->ndets)
-		return err_set(err, STATUS_INPUT,
-			       "'%s': no detection has a category that '%s' knows", o->predictions,
-			       o->annotations);
-	if (skipped)
-		cli_note(&o->cli, "%ld detections of categories without annotations are left out",
-			 skipped);
-	m.backgrounds = m.images - m.with_labels;
-	pool = pool_new(o->cli.threads);
-	metrics_compute(&m, set, o->protocols, o->img ? &saved : NULL, pool);
-	if (saved.rule != GAIN_EXACT)
-		cli_verbose(&o->cli, 1, "the boxes carry the scale error of val.py at %d pixels",
-			    o->img);
-	pool_free(pool);
-	rc = print(o, &m, a->names, a->nclasses, err);
-	metrics_release(&m);
+	rc = print(o, &result.metrics, a.names, a.nclasses, err);
+	evaluation_release(&result);
+	annotations_release(&a);
+	return rc;
+}
+
+static void show_progress(void *ctx, long images)
+{
+	progress_step(ctx, images, NULL);
+}
+
+static int judge(struct opts *o, const struct detector *det, const struct dataset *d,
+		 struct pool *pool, struct err *err)
+{
+	const struct model *m = det->model;
+	struct evaluation result;
+	struct evaluator *e;
+	struct progress p;
+	int rc;
+
+	o->eval.progress = show_progress;
+	o->eval.progress_ctx = &p;
+	e = evaluator_new(m, &det->gates, d, &o->eval, pool, err);
+	if (!e)
+		return -1;
+	progress_begin(&p, &o->cli, "evaluating", "images", d->nitems);
+	rc = evaluator_run(e, &result, err);
+	progress_end(&p);
+	evaluator_free(e);
+	if (rc)
+		return -1;
+	if (o->save)
+		rc = evaluation_save(&result, d, o->save, o->coco91, err);
+	if (!rc)
+		rc = print(o, &result.metrics, m->names, m->graph->nc, err);
+	evaluation_release(&result);
+	return rc;
+}
+
+static int run_model(struct opts *o, struct pool *pool, struct err *err)
+{
+	struct dataset_options opt = {
+		.split = o->split, .strict = o->eval.strict, .notices = o->eval.notices};
+	struct detector det;
+	struct dataset *d;
+	int rc = -1;
+
+	if (detector_open(&det, o->weights, o->cfg, o->gate, getenv("MIST_KERNEL"), err))
+		return -1;
+	opt.nc = det.model->graph->nc;
+	d = dataset_open(o->dataset, &opt, err);
+	if (d) {
+		o->eval.gate = det.gate;
+		o->eval.path = det.path;
+		o->eval.seed = o->cli.seeded ? &o->cli.seed : NULL;
+		rc = judge(o, &det, d, pool, err);
+	}
+	dataset_free(d);
+	detector_close(&det);
 	return rc;
 }
 
 static int run(void *opts, struct err *err)
 {
 	struct opts *o = opts;
-	struct annotations a;
-	struct boxset set;
+	struct pool *pool = pool_new(o->cli.threads);
+	struct notices notices = cli_notices(&o->cli);
 	int rc;
 
-	if (cocojson_read(&a, &set, o->annotations, err))
-		return -1;
-	rc = judge(o, &a, &set, err);
-	annotations_release(&a);
-	boxset_release(&set);
+	o->eval.notices = &notices;
+	rc = o->predictions ? run_saved(o, pool, err) : run_model(o, pool, err);
+
+	pool_free(pool);
 	return rc;
 }
 
 int main(int argc, char **argv)
 {
-	struct opts opts = {.protocols = PROTOCOL_YOLO, .img = 640};
+	struct opts opts = {.gate = -1, .split = "val"};
 
+	evaluate_defaults(&opts.eval);
 	return cli_main(argc, argv, &argp, &opts, run);
 }

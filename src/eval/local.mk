@@ -12,9 +12,11 @@ libmist_a_SOURCES += \
 	src/eval/boxes.c src/eval/boxes.h \
 	src/eval/coco.c src/eval/coco.h \
 	src/eval/cocojson.c src/eval/cocojson.h \
+	src/eval/evaluate.c src/eval/evaluate.h \
 	src/eval/gain.c src/eval/gain.h \
 	src/eval/match.c src/eval/match.h \
-	src/eval/metrics.c src/eval/metrics.h
+	src/eval/metrics.c src/eval/metrics.h \
+	src/eval/runner.c src/eval/runner.h
 
 bin_PROGRAMS += tools/mist-eval
 tools_mist_eval_SOURCES = tools/mist-eval.c

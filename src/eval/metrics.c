@@ -114,6 +114,16 @@ void metrics_coco_lines(const struct metrics *m, struct buf *out)
 			   rows[i].iou, rows[i].area, rows[i].max_dets, m->coco.figure[i]);
 }
 
+void metrics_text(const struct metrics *m, char *const *names, bool classes, struct buf *out)
+{
+	if (m->protocols & PROTOCOL_YOLO)
+		metrics_table(m, names, classes, out);
+	if (m->timed)
+		metrics_speed_line(m, out);
+	if (m->protocols & PROTOCOL_COCO)
+		metrics_coco_lines(m, out);
+}
+
 static void set_real(json_t *o, const char *key, double v)
 {
 	json_object_set_new(o, key, json_real(v));
@@ -185,4 +195,15 @@ json_t *metrics_json(const struct metrics *m, char *const *names)
 		json_object_set_new(o, "speed_ms", speed);
 	}
 	return o;
+}
+
+void metrics_json_text(const struct metrics *m, char *const *names, struct buf *out)
+{
+	json_t *object = metrics_json(m, names);
+	char *text = json_dumps(object, JSON_INDENT(1) | JSON_REAL_PRECISION(12));
+
+	BUG_IF(!text);
+	buf_printf(out, "%s\n", text);
+	free(text);
+	json_decref(object);
 }

@@ -44,7 +44,10 @@ void metrics_heading(struct buf *out);
 void metrics_coco_lines(const struct metrics *m, struct buf *out);
 /* "Speed: …" */
 void metrics_speed_line(const struct metrics *m, struct buf *out);
-/* The object of mist-eval --json; the caller json_decref()s. */
+/* All of these that are there, one below the other. */
+void metrics_text(const struct metrics *m, char *const *names, bool classes, struct buf *out);
+/* The object of mist-eval --json, indented; the second is it as a value, to be json_decref()ed. */
+void metrics_json_text(const struct metrics *m, char *const *names, struct buf *out);
 json_t *metrics_json(const struct metrics *m, char *const *names);
 
 #endif
