@@ -134,3 +134,100 @@ small() {
 	assert_status 2
 	assert_says "--annotations"
 }
+
+# The real weights and COCO128, once for all tests of this file.
+setup_file() {
+	export coco="$BATS_FILE_TMPDIR/coco128" weights="$BATS_FILE_TMPDIR/yolov5n.safetensors"
+	if [ -r "$BATS_TEST_DIRNAME/../../shared/data/coco128.zip" ]; then
+		load helper
+		"$(prog coco-fetch)" -q -d "$BATS_FILE_TMPDIR" "$BATS_TEST_DIRNAME/../../shared/data/coco128.zip"
+		"$(prog mist-model)" import -q "$BATS_TEST_DIRNAME/../../shared/data/yolov5n.pt" -o "$weights"
+	fi
+}
+
+# near FILTER NUMBER: that figure of $output lies within .004.
+near() {
+	jq -e --argjson want "$2" "($1 - \$want | fabs) < 0.004" <<<"$output" >/dev/null ||
+		fail "$1 is $(jq "$1" <<<"$output"), not $2"
+}
+
+@test "YOLOv5n on COCO128 at 320 has the figures that val.py gives" {
+	need_program jq
+	need_shared data/coco128.zip
+	need_shared data/yolov5n.pt
+	mist mist-eval -w "$weights" --img 320 --json "$coco"
+	assert_ok
+	[ "$(jq -c '[.images,.with_labels,.backgrounds,.corrupt,.instances]' <<<"$output")" = "[128,126,2,0,929]" ]
+	near .yolov5.P .634
+	near .yolov5.R .350
+	near .yolov5.mAP50 .419
+	near '.yolov5["mAP50-95"]' .277
+	jq -e '.speed_ms | .preprocess > 0 and .inference > 0 and .nms > 0' <<<"$output"
+}
+
+@test "square and rectangular 640 have val.py's figures too" {
+	need_program jq
+	need_shared data/coco128.zip
+	[ -n "${MIST_SLOW_TESTS-}" ] || skip "takes a minute; MIST_SLOW_TESTS=1 runs it"
+	mist mist-eval -w "$weights" --img 640 --json "$coco"
+	assert_ok
+	near .yolov5.P .605
+	near .yolov5.R .412
+	near .yolov5.mAP50 .467
+	near '.yolov5["mAP50-95"]' .305
+	mist mist-eval -w "$weights" --img 640 --rect --json "$coco"
+	assert_ok
+	near .yolov5.P .602
+	near .yolov5.R .407
+	near .yolov5.mAP50 .464
+	near '.yolov5["mAP50-95"]' .309
+}
+
+# A data set of a few of those pictures.
+few() {
+	mkdir -p few/images few/labels
+	for i in 009 025 030 034; do
+		ln -s "$coco/images/train2017/000000000$i.jpg" few/images/
+		ln -s "$coco/labels/train2017/000000000$i.txt" few/labels/
+	done
+}
+
+@test "saved detections are the same on any number of threads, and judged as the model was" {
+	need_program jq
+	need_shared data/coco128.zip
+	few
+	for j in 1 3; do
+		"$(prog mist-eval)" -j$j -w "$weights" --img 128 --json --save-json $j.json few |
+			jq 'del(.speed_ms)' >$j.out
+	done
+	assert_same 1.json 3.json
+	assert_same 1.out 3.out
+	jq -e 'length > 10 and (.[0] | keys == ["bbox","category_id","image_id","score"])' 1.json
+	jq -e 'map(.image_id) | unique == [9, 25, 30, 34]' 1.json
+	"$(prog mist-eval)" -w "$weights" --img 128 --save-json 91.json --category-map coco91 few >/dev/null
+	jq -e 'map(.category_id) | max > 80' 91.json
+}
+
+@test "--gate on a model without one is an error, off is not" {
+	need_shared data/coco128.zip
+	few
+	mist mist-eval -w "$weights" --img 128 --gate clean few
+	assert_one_line_error 3 "has no gate"
+	mist mist-eval -w "$weights" --img 128 --gate off few
+	assert_ok
+}
+
+@test "a size that the network cannot take, a wrong data set and wrong weights are one sentence" {
+	need_shared data/coco128.zip
+	few
+	mist mist-eval -w "$weights" --img 100 few
+	assert_one_line_error 3
+	mist mist-eval -w "$weights" nowhere
+	assert_one_line_error 3 nowhere
+	mist mist-eval -w few/labels/000000000009.txt few
+	assert_one_line_error 3 000000000009.txt
+	echo "99 .5 .5 .1 .1" >few/labels/extra.txt
+	cp "$coco/images/train2017/000000000009.jpg" few/images/extra.jpg
+	mist mist-eval -w "$weights" --img 128 --strict few
+	assert_one_line_error 3 "extra.txt"
+}

@@ -1,6 +1,7 @@
 #include "data/batch.h"
 
 #include "base/file.h"
+#include "data/argsort.h"
 #include "data/augment.h"
 
 #include <math.h>
@@ -228,20 +229,6 @@ static void let_go(struct batches *b)
 
 /* --- order and sizes --- */
 
-struct aspect {
-	double ratio;
-	int item;
-};
-
-static int by_ratio(const void *pa, const void *pb)
-{
-	const struct aspect *a = pa, *b = pb;
-
-	if (a->ratio != b->ratio)
-		return a->ratio < b->ratio ? -1 : 1;
-	return (a->item > b->item) - (a->item < b->item);
-}
-
 /* The smallest rectangle for ratios (height over width) lo … hi. */
 static struct size rectangle(double lo, double hi, int img, int stride)
 {
@@ -254,20 +241,19 @@ static struct size rectangle(double lo, double hi, int img, int stride)
 static void plan_rectangles(struct batches *b)
 {
 	int n = b->d->nitems, stride = b->opt.stride ? b->opt.stride : STRIDE, i;
-	struct aspect *all = xmalloc((size_t)n * sizeof(*all));
+	double *ratio = xreallocarray(NULL, (size_t)n, sizeof(*ratio));
 
 	for (i = 0; i < n; i++)
-		all[i] = (struct aspect){(double)b->d->items[i].h / b->d->items[i].w, i};
-	qsort(all, (size_t)n, sizeof(*all), by_ratio);
-	for (i = 0; i < n; i++)
-		b->base_order[i] = all[i].item;
+		ratio[i] = (double)b->d->items[i].h / b->d->items[i].w;
+	argsort(ratio, b->base_order, n);
 	for (i = 0; i < b->nbatches; i++) {
 		int first = i * b->opt.batch;
 		int last = first + b->opt.batch < n ? first + b->opt.batch - 1 : n - 1;
 
-		b->sizes[i] = rectangle(all[first].ratio, all[last].ratio, b->opt.img, stride);
+		b->sizes[i] = rectangle(ratio[b->base_order[first]], ratio[b->base_order[last]],
+					b->opt.img, stride);
 	}
-	free(all);
+	free(ratio);
 }
 
 static void plan(struct batches *b)

@@ -1,5 +1,6 @@
 # Room: src/data - data sets: found, checked, resized, batched, split, drawn.
 libmist_a_SOURCES += \
+	src/data/argsort.c src/data/argsort.h \
 	src/data/augment.c src/data/augment.h \
 	src/data/backdrop.c src/data/backdrop.h \
 	src/data/batch.c src/data/batch.h \
@@ -58,4 +59,19 @@ tests_unit_t_synth_LDADD = $(LDADD) $(CMOCKA_LIBS)
 tests_unit_t_warp_SOURCES = tests/unit/t-warp.c
 tests_unit_t_warp_CFLAGS = $(AM_CFLAGS) $(unit_cflags)
 tests_unit_t_warp_LDADD = $(LDADD) $(CMOCKA_LIBS)
+endif
+
+
+libmist_a_SOURCES += \
+	src/data/fetch.c src/data/fetch.h \
+	src/data/catalogue.c src/data/catalogue.h
+EXTRA_PROGRAMS += tests/fuzz/fuzz-catalogue
+tests_fuzz_fuzz_catalogue_SOURCES = tests/fuzz/fuzz-catalogue.c
+tests_fuzz_fuzz_catalogue_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
+
+if HAVE_CMOCKA
+check_PROGRAMS += tests/unit/t-argsort
+tests_unit_t_argsort_SOURCES = tests/unit/t-argsort.c
+tests_unit_t_argsort_CFLAGS = $(AM_CFLAGS) $(unit_cflags)
+tests_unit_t_argsort_LDADD = $(LDADD) $(CMOCKA_LIBS)
 endif

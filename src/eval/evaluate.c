@@ -151,6 +151,8 @@ struct evaluator *evaluator_new(const struct model *m, const struct gates *gates
 	e->gates = gates;
 	e->data = d;
 	e->opt = *opt;
+	if (e->opt.batch > d->nitems)
+		e->opt.batch = d->nitems;
 	e->pool = pool;
 	e->batches = batches_new(d, &b, err);
 	if (!e->batches) {
