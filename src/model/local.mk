@@ -41,3 +41,10 @@ tests_unit_t_parity_SOURCES = tests/unit/t-parity.c
 tests_unit_t_parity_CFLAGS = $(AM_CFLAGS) $(unit_cflags)
 tests_unit_t_parity_LDADD = $(LDADD)
 endif
+
+if HAVE_CMOCKA
+check_PROGRAMS += tests/unit/t-config
+tests_unit_t_config_SOURCES = tests/unit/t-config.c
+tests_unit_t_config_CFLAGS = $(AM_CFLAGS) $(unit_cflags)
+tests_unit_t_config_LDADD = $(LDADD) $(CMOCKA_LIBS)
+endif

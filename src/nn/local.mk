@@ -57,3 +57,10 @@ endif
 bench_programs += tests/bench/b-conv tests/bench/b-bnact
 tests_bench_b_bnact_SOURCES = tests/bench/b-bnact.c tests/bench/bench.h
 tests_bench_b_conv_SOURCES = tests/bench/b-conv.c tests/bench/bench.h
+
+if HAVE_CMOCKA
+check_PROGRAMS += tests/unit/t-graph
+tests_unit_t_graph_SOURCES = tests/unit/t-graph.c
+tests_unit_t_graph_CFLAGS = $(AM_CFLAGS) $(unit_cflags)
+tests_unit_t_graph_LDADD = $(LDADD) $(CMOCKA_LIBS)
+endif
