@@ -10,3 +10,5 @@ bin_PROGRAMS += tools/mist-extract
 tools_mist_extract_SOURCES = tools/mist-extract.c
 bin_PROGRAMS += tools/coco-synth
 tools_coco_synth_SOURCES = tools/coco-synth.c
+bin_PROGRAMS += tools/mist-aggregate
+tools_mist_aggregate_SOURCES = tools/mist-aggregate.c

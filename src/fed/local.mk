@@ -1,11 +1,20 @@
 # Room: src/fed
 libmist_a_SOURCES += src/fed/stop.c src/fed/stop.h
+libmist_a_SOURCES += \
+	src/fed/inbox.c src/fed/inbox.h \
+	src/fed/merge.c src/fed/merge.h \
+	src/fed/strategy.c src/fed/strategy.h
 
 EXTRA_PROGRAMS += tests/fuzz/fuzz-stop
 tests_fuzz_fuzz_stop_SOURCES = tests/fuzz/fuzz-stop.c
 tests_fuzz_fuzz_stop_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
 
 if HAVE_CMOCKA
+check_PROGRAMS += tests/unit/t-strategy
+tests_unit_t_strategy_SOURCES = tests/unit/t-strategy.c
+tests_unit_t_strategy_CFLAGS = $(AM_CFLAGS) $(unit_cflags)
+tests_unit_t_strategy_LDADD = $(LDADD) $(CMOCKA_LIBS)
+
 check_PROGRAMS += tests/unit/t-stop
 tests_unit_t_stop_SOURCES = tests/unit/t-stop.c
 tests_unit_t_stop_CFLAGS = $(AM_CFLAGS) $(unit_cflags)

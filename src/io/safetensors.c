@@ -369,8 +369,10 @@ static void free_lists(struct safetensors_tensor *tensors, int n, struct safeten
 void safetensors_close(struct safetensors *s)
 {
 	file_close(s->fd);
-	free_lists(s->tensors, s->ntensors, s->meta, s->nmeta);
-	free(s->by_name);
+	if (!s->shared) {
+		free_lists(s->tensors, s->ntensors, s->meta, s->nmeta);
+		free(s->by_name);
+	}
 	free(s->path);
 	*s = (struct safetensors){.fd = -1};
 }
@@ -381,6 +383,31 @@ void safetensors_park(struct safetensors *s)
 		return;
 	file_close(s->fd);
 	s->fd = -1;
+}
+
+static bool same_place(const struct safetensors_tensor *a, const struct safetensors_tensor *b)
+{
+	return !strcmp(a->name, b->name) && a->type == b->type && a->begin == b->begin &&
+	       a->ndim == b->ndim && !memcmp(a->dim, b->dim, (size_t)a->ndim * sizeof(*a->dim));
+}
+
+bool safetensors_share(struct safetensors *s, const struct safetensors *like)
+{
+	int i;
+
+	if (s->shared || s->ntensors != like->ntensors)
+		return false;
+	for (i = 0; i < s->ntensors; i++)
+		if (!same_place(&s->tensors[i], &like->tensors[i]))
+			return false;
+	free_lists(s->tensors, s->ntensors, s->meta, s->nmeta);
+	free(s->by_name);
+	s->tensors = like->tensors;
+	s->by_name = like->by_name;
+	s->meta = like->meta;
+	s->nmeta = like->nmeta;
+	s->shared = true;
+	return true;
 }
 
 /* Opens a parked file again; it must still be the one whose header was read. */

@@ -59,7 +59,7 @@ struct safetensors {
 	uint64_t base, data; /* where the file, and where its data, begin */
 	dev_t dev;
 	ino_t ino;
-	bool spooled;
+	bool spooled, shared;
 };
 
 size_t safetensors_size(enum safetensors_type type);
@@ -72,6 +72,12 @@ int safetensors_open(struct safetensors *s, const char *path, struct err *err);
 void safetensors_close(struct safetensors *s);
 /* Gives the descriptor back until the next read, so that a thousand files may be open. */
 void safetensors_park(struct safetensors *s);
+/*
+ * When both list the same tensors at the same places, `s` forgets its own list and metadata and
+ * borrows those of `like`, which must outlive it: a thousand files of one model cost a thousand
+ * paths. False: they differ, and nothing was changed.
+ */
+bool safetensors_share(struct safetensors *s, const struct safetensors *like);
 
 /* NULL when absent. */
 const struct safetensors_tensor *safetensors_find(const struct safetensors *s, const char *name);

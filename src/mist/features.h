@@ -75,7 +75,8 @@ struct features_reader *features_open(const char *path, struct err *err);
 int features_next(struct features_reader *r, struct features_sample *out, struct err *err);
 /* The header of the segment that the last sample came from (before the first: of the first). */
 const struct features_header *features_header(const struct features_reader *r);
-/* Samples given so far. */
+/* Segments begun so far, and samples given. */
+long features_segments(const struct features_reader *r);
 long features_count(const struct features_reader *r);
 /* Take what is whole of a truncated stream, with a notice, instead of failing. */
 void features_keep_going(struct features_reader *r, const struct notices *notices);

@@ -302,9 +302,15 @@ static bool same_floats(const float *a, const float *b, int n)
 	return a == b || (a && b && !memcmp(a, b, (size_t)n * sizeof(*a)));
 }
 
+/* Does what a bit decodes to have the clean bit's mean? */
+static bool unbiased(const struct gate *g)
+{
+	return g->debias || g->q == 0;
+}
+
 static bool same_gate(const struct gate *a, const struct gate *b)
 {
-	return a->c == b->c && a->debias == b->debias &&
+	return a->c == b->c && (a->q == b->q || unbiased(a) == unbiased(b)) &&
 	       same_floats(a->threshold, b->threshold, a->c) && same_floats(a->low, b->low, a->c) &&
 	       same_floats(a->high, b->high, a->c);
 }

@@ -34,7 +34,7 @@ struct features_reader {
 	struct features_header header;
 	struct digest digest;
 	bool inside; /* a segment that has not ended */
-	long segment_samples, samples;
+	long segments, segment_samples, samples;
 	struct buf last; /* key of the last sample given */
 
 	struct tarstream_member ahead;
@@ -132,6 +132,7 @@ static int begin_segment(struct features_reader *r, struct err *err)
 	features_header_release(&r->header);
 	r->header = h;
 	r->inside = true;
+	r->segments++;
 	r->segment_samples = 0;
 	return 0;
 }
@@ -429,6 +430,11 @@ struct features_reader *features_open(const char *path, struct err *err)
 const struct features_header *features_header(const struct features_reader *r)
 {
 	return &r->header;
+}
+
+long features_segments(const struct features_reader *r)
+{
+	return r->segments;
 }
 
 long features_count(const struct features_reader *r)

@@ -1,0 +1,220 @@
+#include "fed/merge.h"
+
+#include "base/file.h"
+#include "fed/inbox.h"
+#include "io/tarstream.h"
+#include "mist/features.h"
+#include "mist/privacy.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+struct merge {
+	const struct merge_options *opt;
+	struct merge_result *result;
+	struct tarstream_writer tar;
+	struct features_header first; /* what the others must fit */
+	const char *first_path;
+	struct seen keys, contents;
+	struct buf id;
+	bool told_noise;
+	long alike; /* noiseless samples that were there before */
+	/* of the segment that is being read */
+	long segment, samples;
+	struct privacy spent;
+	char *client;
+};
+
+/* ------------------------------------------------------------------ headers */
+
+static int refuse_seeded(const struct merge *m, const char *path, const struct features_header *h,
+			 struct err *err)
+{
+	if (!h->seeded || m->opt->allow_seeded)
+		return 0;
+	return err_set(
+		err, STATUS_PRIVACY,
+		"cannot use '%s': the noise of client '%s' was made with --seed, so it can be "
+		"removed (--allow-seeded)",
+		path, h->client);
+}
+
+static int check_header(struct merge *m, const char *path, const struct features_header *h,
+			struct err *err)
+{
+	if (refuse_seeded(m, path, h, err))
+		return -1;
+	if (!m->first.json) {
+		m->first_path = path;
+		return features_header_parse("mist.json", h->json, strlen(h->json), &m->first, err);
+	}
+	if (features_fit(&m->first, h, err))
+		return err_prefix(err, "'%s' and '%s' do not fit", m->first_path, path);
+	if (h->q != m->first.q && !h->gates.gate[0].debias && !m->told_noise) {
+		m->told_noise = true;
+		notice(m->opt->notices,
+		       "'%s' and '%s' are differently noisy, and their bits are not de-biased",
+		       m->first_path, path);
+	}
+	return 0;
+}
+
+/* Every header that can be looked at before anything is written; pipes must wait for their turn. */
+static int check_headers(struct merge *m, char *const *paths, int n, struct err *err)
+{
+	struct stat st;
+	int i, rc = 0;
+
+	for (i = 0; i < n && !rc; i++) {
+		struct features_reader *r;
+
+		if (stat(paths[i], &st) || !S_ISREG(st.st_mode))
+			continue;
+		r = features_open(paths[i], err);
+		rc = r ? check_header(m, paths[i], features_header(r), err) : -1;
+		features_close(r);
+	}
+	return rc;
+}
+
+/* ------------------------------------------------------------------ clients */
+
+static void end_client(struct merge *m)
+{
+	const struct notices *to = m->opt->details;
+	char bit[32], image[32], client[32];
+
+	if (!m->client)
+		return;
+	m->spent.images = m->samples / m->spent.releases;
+	privacy_format_up(m->spent.per_bit, bit, sizeof(bit));
+	privacy_format_up(privacy_per_image(&m->spent), image, sizeof(image));
+	privacy_format_up(privacy_per_client(&m->spent), client, sizeof(client));
+	notice(to,
+	       "client '%s': %ld samples, mechanism %s, epsilon %s per bit, %s per image, %s per "
+	       "client, labels %s",
+	       m->client, m->samples, mechanism_names[m->spent.mechanism], bit, image, client,
+	       m->spent.labels);
+	free(m->client);
+	m->client = NULL;
+}
+
+static int begin_client(struct merge *m, const char *path, const struct features_header *h,
+			struct err *err)
+{
+	end_client(m);
+	if (check_header(m, path, h, err))
+		return -1;
+	m->samples = 0;
+	m->client = xstrdup(h->client);
+	m->spent = (struct privacy){.encoding = h->encoding,
+				    .mechanism = h->mechanism,
+				    .seeded = h->seeded,
+				    .q = h->q,
+				    .per_bit = h->epsilon_effective,
+				    .values = features_values(h),
+				    .releases = h->releases,
+				    .labels = m->first.labels}; /* as h->labels, but it stays */
+	m->result->clients++;
+	return 0;
+}
+
+/* ------------------------------------------------------------------ samples */
+
+/* The same bits after noise are the same release: chance repeats even 64 fair bits never. */
+static int check_content(struct merge *m, const char *path, const struct features_header *h,
+			 const struct features_sample *s, struct err *err)
+{
+	int i;
+
+	buf_clear(&m->id);
+	for (i = 0; i < h->ntensors; i++)
+		buf_add(&m->id, s->data[i], s->size[i]);
+	if (!seen_before(&m->contents, m->id.data, m->id.len))
+		return 0;
+	if (h->mechanism == MECHANISM_NONE || privacy_flips(&m->spent) < 64) {
+		m->alike++;
+		return 0;
+	}
+	return err_set(
+		err, STATUS_INPUT,
+		"cannot use '%s': sample %s of client '%s' is the same release as one before", path,
+		s->key, h->client);
+}
+
+static int check_sample(struct merge *m, const char *path, const struct features_header *h,
+			const struct features_sample *s, struct err *err)
+{
+	buf_clear(&m->id);
+	buf_add(&m->id, h->client, strlen(h->client) + 1);
+	buf_add_str(&m->id, s->key);
+	if (seen_before(&m->keys, m->id.data, m->id.len))
+		return err_set(err, STATUS_INPUT,
+			       "cannot use '%s': sample %s of client '%s' is there twice", path,
+			       s->key, h->client);
+	m->samples++;
+	m->result->samples++;
+	return check_content(m, path, h, s, err);
+}
+
+static int merge_one(struct merge *m, const char *path, struct err *err)
+{
+	struct features_reader *r = features_open(path, err);
+	struct features_sample s;
+	int rc = r ? 1 : -1;
+
+	m->segment = 0;
+	if (r)
+		features_tee(r, &m->tar);
+	while (rc == 1) {
+		const struct features_header *h;
+
+		rc = features_next(r, &s, err);
+		h = features_header(r);
+		/* a stream without samples has a header to be checked, too */
+		if (rc >= 0 && features_segments(r) != m->segment) {
+			m->segment = features_segments(r);
+			if (begin_client(m, path, h, err))
+				rc = -1;
+		}
+		if (rc == 1 && check_sample(m, path, h, &s, err))
+			rc = -1;
+	}
+	end_client(m);
+	features_close(r);
+	return rc;
+}
+
+static void release(struct merge *m)
+{
+	tarstream_discard(&m->tar);
+	features_header_release(&m->first);
+	seen_release(&m->keys);
+	seen_release(&m->contents);
+	buf_release(&m->id);
+	free(m->client);
+}
+
+int merge_streams(char *const *paths, int n, const char *output, const struct merge_options *opt,
+		  struct merge_result *out, struct err *err)
+{
+	struct merge m = {.opt = opt, .result = out};
+	int i, rc;
+
+	*out = (struct merge_result){0};
+	rc = seen_init(&m.keys, err) || seen_init(&m.contents, err) ? -1 : 0;
+	if (!rc)
+		rc = check_headers(&m, paths, n, err);
+	if (!rc)
+		rc = tarstream_create(&m.tar, output, err);
+	for (i = 0; i < n && !rc; i++)
+		rc = merge_one(&m, paths[i], err);
+	if (!rc && m.alike)
+		notice(opt->notices, "%ld samples are the same as others: do clients share images?",
+		       m.alike);
+	if (!rc)
+		rc = tarstream_finish(&m.tar, err);
+	release(&m);
+	return rc;
+}
