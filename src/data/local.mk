@@ -75,3 +75,9 @@ tests_unit_t_argsort_SOURCES = tests/unit/t-argsort.c
 tests_unit_t_argsort_CFLAGS = $(AM_CFLAGS) $(unit_cflags)
 tests_unit_t_argsort_LDADD = $(LDADD) $(CMOCKA_LIBS)
 endif
+
+EXTRA_PROGRAMS += tests/fuzz/fuzz-labels tests/fuzz/fuzz-sources
+tests_fuzz_fuzz_labels_SOURCES = tests/fuzz/fuzz-labels.c
+tests_fuzz_fuzz_labels_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
+tests_fuzz_fuzz_sources_SOURCES = tests/fuzz/fuzz-sources.c
+tests_fuzz_fuzz_sources_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)

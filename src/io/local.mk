@@ -56,3 +56,9 @@ endif
 EXTRA_PROGRAMS += tests/fuzz/fuzz-unpack
 tests_fuzz_fuzz_unpack_SOURCES = tests/fuzz/fuzz-unpack.c
 tests_fuzz_fuzz_unpack_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
+
+EXTRA_PROGRAMS += tests/fuzz/fuzz-image tests/fuzz/fuzz-exif
+tests_fuzz_fuzz_image_SOURCES = tests/fuzz/fuzz-image.c
+tests_fuzz_fuzz_image_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
+tests_fuzz_fuzz_exif_SOURCES = tests/fuzz/fuzz-exif.c
+tests_fuzz_fuzz_exif_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
