@@ -106,12 +106,10 @@ static void names_and_shapes_are_those_of_the_state_dict(void **state)
 	graph_free(g);
 }
 
-#define ANCHORS "anchors: [[10,13, 16,30], [30,61, 62,45]]
-"
+#define ANCHORS "anchors: [[10,13, 16,30], [30,61, 62,45]]\n"
 
-	/* The graph of release 4 and 5 (Focus, SPP; flow lists, quoted words), as Sedna's copy has it. */
-	static void
-	the_older_graph_parses(void **state)
+/* The graph of release 4 and 5 (Focus, SPP; flow lists, quoted words), as Sedna's copy has it. */
+static void the_older_graph_parses(void **state)
 {
 	static const char text[] = "nc: 80\n"
 				   "depth_multiple: 0.33\n"
