@@ -96,7 +96,6 @@ examples_of() {
 		grep -E '^ *(do )?(coco|mist)-[a-z]+ ' | while read -r line; do
 		name=$(grep -oE '(coco|mist)-[a-z]+' <<<"$line" | head -n 1)
 		[ -f "$name.help" ] || continue
-		[ "$name" != mist-eval ] || grep -q -- --weights "$name.help" || continue
 		for option in $(grep -oE -- ' --[a-z0-9-]+' <<<"$line"); do
 			grep -qe "$option" "$name.help" || fail "$name has no $option: $line"
 		done

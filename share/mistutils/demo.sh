@@ -1,0 +1,120 @@
+#!/bin/sh
+# demo.sh [DIR] - MistNet on two edges beside its alternatives, on data drawn here: no network needed.
+#
+# A network is trained on public images. Two edges hold private ones. Compared are: the public network as
+# it is; all private images in one place; federated averaging; MistNet's features as floats, as bits, and
+# as bits with noise. All are judged on the same images, which nobody trained on. Everything stays in DIR
+# (default: demo), which must not exist.
+# The programs are expected in the PATH.
+set -eu
+
+dir=${1-demo}
+share=${MISTUTILS_SHARE-$(dirname "$0")}
+img=160
+cut=4
+public_images=${DEMO_PUBLIC-192}
+private_images=${DEMO_PRIVATE-192}
+public_epochs=${DEMO_PUBLIC_EPOCHS-30}
+epochs=${DEMO_EPOCHS-10}
+
+die() {
+	printf 'demo: %s\n' "$*" >&2
+	exit 4
+}
+
+for program in coco-synth coco-partition mist-model mist-extract mist-aggregate mist-train mist-eval mist-detect; do
+	command -v $program >/dev/null || die "$program is not in the PATH"
+done
+[ ! -e "$dir" ] || die "'$dir' is there already: remove it, or name another folder"
+mkdir -p "$dir"
+cd "$dir"
+case $share in /*) ;; *) share=$OLDPWD/$share ;; esac
+begun=$(date +%s)
+
+say() {
+	printf '[%3d s] %s\n' $(($(date +%s) - begun)) "$*"
+}
+
+# Runs a command, its notices to log.txt, and adds its time to that of $row.
+timed() {
+	t0=$(date +%s.%N)
+	"$@" 2>>log.txt || die "'$*' failed: $(tail -n 1 log.txt)"
+	t1=$(date +%s.%N)
+	printf '%s %s %s\n' "$row" "$t0" "$t1" >>times.txt
+}
+
+seconds_of() {
+	awk -v row="$1" '$1 == row {s += $3 - $2} END {printf "%.0f", s}' times.txt.txt
+}
+
+size_of() {
+	cat "$@" | wc -c
+}
+
+# Trains with the settings that all rows share.
+train() {
+	timed mist-train -q --batch-size 16 --nbs 16 --warmup-epochs 1 --seed 1 "$@"
+}
+
+# judge ROW WEIGHTS BYTES TITLE: a line of the table.
+judge() {
+	mist-eval -q -w "$2" --img $img --split val data 2>>log.txt >"$1.eval" || die "mist-eval failed: $(tail -n 1 log.txt)"
+	awk -v bytes="$3" -v seconds="$(seconds_of "$1")" -v title="$4" '$1 == "all" {
+		printf "%-38s %6s %6s %6s %8s %12s %7s\n", title, $4, $5, $6, $7, bytes, seconds
+	}' "$1.eval" >>rows
+}
+
+say "drawing $public_images public and $private_images private images, and 64 to judge by"
+coco-synth -q --seed 1 --images "$public_images" --val 0 --classes 3 --img $img -o public
+coco-synth -q --seed 2 --images "$private_images" --val 64 --classes 3 --img $img -o data
+coco-partition -q --seed 1 --scheme iid -o edge data 2
+
+row=public
+say "training on the public images, $public_epochs epochs"
+mist-model init --classes 3 --seed 1 -o start.safetensors "$share/models/yolov5n.yaml" >/dev/null
+train -w start.safetensors --data public --img $img --epochs "$public_epochs" --lr0 0.02 -o public.safetensors
+judge public public.safetensors 0 "public network, untouched"
+
+row=central
+say "all private images in one place (no privacy): $epochs epochs"
+train -w public.safetensors --data data --img $img --epochs "$epochs" -o central.safetensors
+judge central central.safetensors "$(tar cf - edge/1 | wc -c)" "central, images sent"
+
+row=fedavg
+say "federated averaging: 2 rounds of $((epochs / 2)) epochs on each edge"
+cp public.safetensors fedavg.safetensors
+for round in 1 2; do
+	for i in 1 2; do
+		train -w fedavg.safetensors --data edge/$i --img $img --epochs $((epochs / 2)) --client edge$i -o fedavg$i.safetensors
+	done
+	timed mist-aggregate -q -o fedavg.safetensors fedavg1.safetensors fedavg2.safetensors
+done
+judge fedavg fedavg.safetensors $((2 * round * $(size_of fedavg1.safetensors))) "FedAvg, weights sent up and down"
+
+# mistnet ROW TITLE OPTION...: extract on both edges, train the cloud's part once.
+mistnet() {
+	row=$1
+	title=$2
+	shift 2
+	say "MistNet, $title"
+	for i in 1 2; do
+		timed mist-extract -w public.safetensors -c $cut --img $img --client edge$i -o "$row$i.tar" "$@" edge/$i
+	done
+	timed mist-aggregate -q -o "$row.tar" "${row}1.tar" "${row}2.tar"
+	train -w public.safetensors --features "$row.tar" --epochs "$epochs" -o "$row.safetensors"
+	judge "$row" "$row.safetensors" "$(size_of "${row}1.tar")" "MistNet, $title"
+}
+
+mistnet float "features as 32-bit floats" --encoding f32
+mistnet bits "bits without noise" --mechanism none
+mistnet noisy "bits, epsilon 2 per bit" --epsilon 2
+
+say "drawing what the network finds"
+mist-detect -q -w noisy.safetensors --img $img --conf-thres 0.25 -o pictures data/images/val 2>>log.txt
+
+printf '\n%-38s %6s %6s %6s %8s %12s %7s\n' "64 unseen images" P R mAP50 mAP50-95 "bytes/client" seconds
+cat rows
+printf '\n'
+grep -h 'effective epsilon' log.txt | tail -n 1 | sed 's/^mist-extract: /On each edge, /'
+printf 'Per image and per client that is no formal protection: see THREAT MODEL in mistutils(7).\n'
+printf 'Pictures with boxes: %s/pictures. Everything else: %s\n' "$dir" "$dir"
