@@ -44,7 +44,7 @@ timed() {
 }
 
 seconds_of() {
-	awk -v row="$1" '$1 == row {s += $3 - $2} END {printf "%.0f", s}' times.txt.txt
+	awk -v row="$1" '$1 == row {s += $3 - $2} END {printf "%.0f", s}' times.txt
 }
 
 size_of() {
