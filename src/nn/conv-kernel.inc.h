@@ -15,8 +15,12 @@
  * The next tile's input is asked for while this one is computed, a cache line of every pixel at a
  * time: 1x1 kernels on large maps gain a third. One vector has no load slots to spare for it.
  */
-#define PREFETCH  16
-#define UNROLL    _Pragma("GCC unroll 32")
+#define PREFETCH 16
+#ifdef __clang__
+#define UNROLL _Pragma("clang loop unroll(full)")
+#else
+#define UNROLL _Pragma("GCC unroll 32")
+#endif
 #define TILE_MOST (TILE_NARROW > TILE_PIXELS ? TILE_NARROW : TILE_PIXELS)
 /* The compiler must not see through the pointers: it would keep one for every pixel. */
 #define OPAQUE(ptr) __asm__("" : "+r"(ptr))

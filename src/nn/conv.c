@@ -6,14 +6,6 @@
 #include <cblas.h>
 #include <string.h>
 
-/* Where there are no wide vectors: 128-bit kernels on NEON, OpenBLAS (its SSE kernels) on old x86.
- */
-#ifdef HAVE_X86_KERNELS
-#define AUTO_FALLBACK CONV_OPENBLAS
-#else
-#define AUTO_FALLBACK CONV_V128
-#endif
-
 void conv_shape_out(struct conv_shape *s)
 {
 	s->oh = (s->h + 2 * s->pad - s->kh) / s->stride + 1;
@@ -93,7 +85,8 @@ static bool runs_here(enum conv_path path)
 
 int conv_resolve(enum conv_path want, enum conv_path *out, struct err *err)
 {
-	static const enum conv_path order[] = {CONV_AVX512, CONV_AVX2, AUTO_FALLBACK};
+	/* 16-byte kernels beat sgemm on tiles where both have only those vectors, SSE2 too */
+	static const enum conv_path order[] = {CONV_AVX512, CONV_AVX2, CONV_V128};
 	size_t i;
 
 	if (want != CONV_AUTO && !runs_here(want))

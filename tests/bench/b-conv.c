@@ -5,27 +5,12 @@
  * * multiply-adds.
  */
 #include "bench.h"
+#include "conv-cases.h"
 #include "nn/conv.h"
 
 #define REPEATS 7
 /* A measurement repeats the call until it has taken about this long. */
 #define ENOUGH 0.01
-
-static const struct {
-	int cin, size, cout, k, stride, times;
-} shapes[] = {
-	/* YOLOv5n; s has twice the channels but for the image's and the head's */
-	{3, 640, 16, 6, 2, 1},   {16, 320, 32, 3, 2, 1},  {32, 160, 16, 1, 1, 2},
-	{16, 160, 16, 1, 1, 1},  {16, 160, 16, 3, 1, 1},  {32, 160, 32, 1, 1, 1},
-	{32, 160, 64, 3, 2, 1},  {64, 80, 32, 1, 1, 2},   {32, 80, 32, 1, 1, 3},
-	{32, 80, 32, 3, 1, 3},   {64, 80, 64, 1, 1, 2},   {64, 80, 128, 3, 2, 1},
-	{128, 40, 64, 1, 1, 5},  {64, 40, 64, 1, 1, 5},   {64, 40, 64, 3, 1, 5},
-	{128, 40, 128, 1, 1, 3}, {128, 40, 256, 3, 2, 1}, {256, 20, 128, 1, 1, 6},
-	{128, 20, 128, 1, 1, 2}, {128, 20, 128, 3, 1, 2}, {256, 20, 256, 1, 1, 2},
-	{512, 20, 256, 1, 1, 1}, {256, 40, 64, 1, 1, 2},  {128, 80, 32, 1, 1, 2},
-	{64, 80, 64, 3, 2, 1},   {128, 40, 128, 3, 2, 1}, {64, 80, 255, 1, 1, 1},
-	{128, 40, 255, 1, 1, 1}, {256, 20, 255, 1, 1, 1},
-};
 
 enum pass { TRAIN, EVAL, DATA, WEIGHTS, PASSES };
 static const char *const pass_names[] = {"forward+sums", "forward+bias+silu", "backward-data",
@@ -55,24 +40,25 @@ static struct view whole(int n, int side, int c, int pad, float **buf)
 	return v;
 }
 
-static void bench_make(struct bench *b, int cin, int size, int cout, int k, int stride, int n,
-		       enum conv_path path, struct pool *pool)
+static void bench_make(struct bench *b, const struct conv_case *k, enum conv_path path,
+		       struct pool *pool)
 {
+	const size_t weights = (size_t)(k->cout * k->cin * k->k * k->k);
 	int x_pad, dy_pad;
 
 	*b = (struct bench){.pool = pool};
-	b->s = (struct conv_shape){cin, cout, k,    k, stride, k == 6 ? 2 : k / 2,
-				   1,   size, size, 0, 0};
+	b->s = (struct conv_shape){k->cin, k->cout, k->k, k->k, k->stride, k->pad,
+				   1,      k->h,    k->w, 0,    0};
 	conv_shape_out(&b->s);
 	conv_pads(&b->s, &x_pad, &dy_pad);
-	b->c = conv_new(&b->s, path, n, true);
-	b->x = whole(n, size, cin, x_pad, &b->xbuf);
-	b->y = whole(n, b->s.oh, cout, dy_pad, &b->ybuf);
-	b->w = bench_floats((size_t)(cout * cin * k * k));
-	b->dw = bench_floats((size_t)(cout * cin * k * k));
-	b->bias = bench_floats((size_t)cout);
+	b->c = conv_new(&b->s, path, k->n, true);
+	b->x = whole(k->n, k->h, k->cin, x_pad, &b->xbuf);
+	b->y = whole(k->n, b->s.oh, k->cout, dy_pad, &b->ybuf);
+	b->w = bench_floats(weights);
+	b->dw = bench_floats(weights);
+	b->bias = bench_floats((size_t)k->cout);
 	b->packed = bench_floats(conv_packed_floats(b->c));
-	b->sums = xcalloc(2 * (size_t)cout, sizeof(double));
+	b->sums = xcalloc(2 * (size_t)k->cout, sizeof(double));
 	b->scratch = xaligned(conv_scratch(b->c, pool_threads(pool)));
 	conv_pack(b->c, pool, b->w, b->packed);
 }
@@ -139,28 +125,26 @@ struct total {
 	double seconds, flops, yard_seconds;
 };
 
-static void run(size_t i, bool small, int n, enum conv_path path, struct pool *pool,
-		struct bench_gemm *gemm, struct total *totals)
+static void run(const struct yolo_conv *y, bool small, int n, enum conv_path path,
+		struct pool *pool, struct bench_gemm *gemm, struct total *totals)
 {
-	const int scale = small ? 2 : 1, cin = shapes[i].cin == 3 ? 3 : shapes[i].cin * scale;
-	const int cout = shapes[i].cout == 255 ? 255 : shapes[i].cout * scale;
+	const struct conv_case k = yolo_case(y, small, n, 1);
 	double times[PASSES] = {0}, yard, flops;
 	struct bench b;
 	int p;
 
-	bench_make(&b, cin, shapes[i].size, cout, shapes[i].k, shapes[i].stride, n, path, pool);
+	bench_make(&b, &k, path, pool);
 	flops = conv_flops(&b.s) * n;
 	yard = measure(&b, gemm, PASSES, times);
 	for (p = 0; p < PASSES; p++) {
-		printf("%d %d -> %d k%d s%d\t%d\t%s\t%.3f\t%.1f\t%.0f%%\n", cin, shapes[i].size,
-		       cout, shapes[i].k, shapes[i].stride, shapes[i].times, pass_names[p],
-		       times[p] * 1e3, flops / times[p] * 1e-9,
+		printf("%d %d -> %d k%d s%d\t%d\t%s\t%.3f\t%.1f\t%.0f%%\n", k.cin, k.w, k.cout, k.k,
+		       k.stride, y->times, pass_names[p], times[p] * 1e3, flops / times[p] * 1e-9,
 		       100 * flops / times[p] * 1e-9 / yard);
-		if (p == DATA && i == 0)
+		if (p == DATA && k.cin == 3)
 			continue; /* nobody wants the image's gradient */
-		totals[p].seconds += times[p] * shapes[i].times;
-		totals[p].flops += flops * shapes[i].times;
-		totals[p].yard_seconds += flops * 1e-9 / yard * shapes[i].times;
+		totals[p].seconds += times[p] * y->times;
+		totals[p].flops += flops * y->times;
+		totals[p].yard_seconds += flops * 1e-9 / yard * y->times;
 	}
 	fflush(stdout);
 	bench_free(&b);
@@ -193,9 +177,9 @@ int main(int argc, char **argv)
 	       conv_path_name(path), pool_threads(pool));
 	printf("shape\ttimes\tpass\tms\tGF/s\tof sgemm\n");
 	gemm = bench_gemm_new(pool_threads(pool));
-	for (i = 0; i < ARRAY_LEN(shapes); i++)
+	for (i = 0; i < ARRAY_LEN(yolo_convs); i++)
 		if (only < 0 || (size_t)only == i)
-			run(i, small, n, path, pool, &gemm, totals);
+			run(&yolo_convs[i], small, n, path, pool, &gemm, totals);
 	for (p = 0; p < PASSES; p++)
 		printf("all\t1\t%s\t%.1f\t%.1f\t%.1f%%\n", pass_names[p], totals[p].seconds * 1e3,
 		       totals[p].flops * 1e-9 / totals[p].seconds,
