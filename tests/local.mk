@@ -29,15 +29,13 @@ check-asan:
 	cd sanitizers && { test -f Makefile || $(abs_top_srcdir)/configure --enable-sanitizers; }
 	$(MAKE) -C sanitizers check
 
-# Every fuzz target for $FUZZ_SECONDS; clang builds them in a tree of their own.
+# Fuzz targets, tests/fuzz/fuzz-*.c, are built with clang in a tree of their own: build/fuzz.
+# FUZZ_SECONDS=300 make fuzz; FUZZ_TARGETS='yaml npy' for some of them.
+AM_CPPFLAGS += -I$(top_srcdir)/tests/fuzz
+EXTRA_DIST += tests/fuzz/run
 fuzz:
-	$(MKDIR_P) fuzz
-	cd fuzz && { test -f Makefile || $(abs_top_srcdir)/configure CC=clang --enable-fuzz; }
-	$(MAKE) -C fuzz fuzz-run
-fuzz_programs = $(filter tests/fuzz/%,$(EXTRA_PROGRAMS))
-fuzz-run: $(fuzz_programs)
-	MIST_SRCDIR='$(abs_top_srcdir)' $(SHELL) $(top_srcdir)/tests/fuzz/run \
-		$(addprefix ./,$(fuzz_programs))
+	MIST_BUILDDIR='$(abs_builddir)' MIST_SRCDIR='$(abs_top_srcdir)' \
+		$(SHELL) $(top_srcdir)/tests/fuzz/run $(FUZZ_TARGETS)
 
 # The programs over a library that lets the n-th read, write, fsync or rename fail.
 tests/faults.so: tests/faults.c
@@ -48,4 +46,4 @@ check-faults: all tests/faults.so
 	MIST_BUILDDIR='$(abs_builddir)' MIST_SRCDIR='$(abs_top_srcdir)' \
 		bash $(top_srcdir)/tests/faults.sh
 EXTRA_DIST += tests/faults.sh
-.PHONY: check-asan fuzz fuzz-run check-faults
+.PHONY: check-asan fuzz check-faults

@@ -55,41 +55,51 @@ char *json_text(const json_t *value)
 	return text;
 }
 
-/* The length of the UTF-8 sequence at p, 0 if it is none (overlong forms and surrogates too). */
-static int utf8_length(const unsigned char *p)
+/* The code point at p and, in *n, its length in UTF-8; 0 and 1 if it is none (overlong forms and
+ * surrogates too). */
+static uint32_t utf8_decode(const unsigned char *p, int *n)
 {
 	static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
-	int n = *p < 0x80 ? 1 : *p >> 5 == 6 ? 2 : *p >> 4 == 14 ? 3 : *p >> 3 == 30 ? 4 : 0;
-	uint32_t code = n > 1 ? *p & (0xffu >> (n + 1)) : *p;
+	int len = *p < 0x80 ? 1 : *p >> 5 == 6 ? 2 : *p >> 4 == 14 ? 3 : *p >> 3 == 30 ? 4 : 0;
+	uint32_t code = len > 1 ? *p & (0xffu >> (len + 1)) : *p;
 	int i;
 
-	for (i = 1; i < n; i++) {
+	*n = 1;
+	for (i = 1; i < len; i++) {
 		if (p[i] >> 6 != 2)
 			return 0;
 		code = code << 6 | (p[i] & 63);
 	}
-	if (n > 1 && (code < least[n] || code > 0x10ffff || (code >= 0xd800 && code < 0xe000)))
+	if (!len || code < least[len] || code > 0x10ffff || (code >= 0xd800 && code < 0xe000))
 		return 0;
-	return n;
+	*n = len;
+	return code;
+}
+
+/* Controls and what YAML takes for ends of lines or marks of byte order: the same text is both. */
+static bool must_escape(uint32_t code)
+{
+	return code < 0x20 || (code >= 0x7f && code < 0xa0) || code == 0x2028 || code == 0x2029 ||
+	       code == 0xfeff || code == 0xfffe || code == 0xffff;
 }
 
 void json_add_string(struct buf *out, const char *text)
 {
 	const unsigned char *p = (const unsigned char *)text;
+	int n;
 
 	buf_add(out, "\"", 1);
-	while (*p) {
-		int n = utf8_length(p);
+	for (; *p; p += n) {
+		uint32_t code = utf8_decode(p, &n);
 
-		if (*p == '"' || *p == '\\')
-			buf_printf(out, "\\%c", *p);
-		else if (*p < 0x20 || *p == 0x7f)
-			buf_printf(out, "\\u%04x", *p);
-		else if (n)
-			buf_add(out, p, (size_t)n);
-		else
+		if (!code)
 			buf_add_str(out, "\xef\xbf\xbd");
-		p += n ? n : 1;
+		else if (code == '"' || code == '\\')
+			buf_printf(out, "\\%c", (int)code);
+		else if (must_escape(code))
+			buf_printf(out, "\\u%04x", (unsigned)code);
+		else
+			buf_add(out, p, (size_t)n);
 	}
 	buf_add(out, "\"", 1);
 }

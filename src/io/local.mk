@@ -25,7 +25,7 @@ libmist_a_SOURCES += \
 	src/io/yaml.c src/io/yaml.h
 
 if HAVE_CMOCKA
-check_PROGRAMS += tests/unit/t-safetensors tests/unit/t-yaml tests/unit/t-npy tests/unit/t-tarstream tests/unit/t-torchpt
+check_PROGRAMS += tests/unit/t-safetensors tests/unit/t-yaml tests/unit/t-npy tests/unit/t-tarstream tests/unit/t-torchpt tests/unit/t-golden
 tests_unit_t_safetensors_SOURCES = tests/unit/t-safetensors.c
 tests_unit_t_safetensors_CFLAGS = $(AM_CFLAGS) $(unit_cflags)
 tests_unit_t_safetensors_LDADD = $(LDADD) $(CMOCKA_LIBS)
@@ -35,6 +35,9 @@ tests_unit_t_yaml_LDADD = $(LDADD) $(CMOCKA_LIBS)
 tests_unit_t_npy_SOURCES = tests/unit/t-npy.c
 tests_unit_t_npy_CFLAGS = $(AM_CFLAGS) $(unit_cflags)
 tests_unit_t_npy_LDADD = $(LDADD) $(CMOCKA_LIBS)
+tests_unit_t_golden_SOURCES = tests/unit/t-golden.c
+tests_unit_t_golden_CFLAGS = $(AM_CFLAGS) $(unit_cflags)
+tests_unit_t_golden_LDADD = $(LDADD) $(CMOCKA_LIBS)
 tests_unit_t_torchpt_SOURCES = tests/unit/t-torchpt.c
 tests_unit_t_torchpt_CFLAGS = $(AM_CFLAGS) $(unit_cflags)
 tests_unit_t_torchpt_LDADD = $(LDADD) $(CMOCKA_LIBS)
@@ -62,3 +65,23 @@ tests_fuzz_fuzz_image_SOURCES = tests/fuzz/fuzz-image.c
 tests_fuzz_fuzz_image_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
 tests_fuzz_fuzz_exif_SOURCES = tests/fuzz/fuzz-exif.c
 tests_fuzz_fuzz_exif_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
+
+EXTRA_DIST += tests/fuzz/memfile.h
+EXTRA_PROGRAMS += tests/fuzz/fuzz-json
+tests_fuzz_fuzz_json_SOURCES = tests/fuzz/fuzz-json.c
+tests_fuzz_fuzz_json_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
+EXTRA_PROGRAMS += tests/fuzz/fuzz-npy
+tests_fuzz_fuzz_npy_SOURCES = tests/fuzz/fuzz-npy.c
+tests_fuzz_fuzz_npy_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
+EXTRA_PROGRAMS += tests/fuzz/fuzz-safetensors
+tests_fuzz_fuzz_safetensors_SOURCES = tests/fuzz/fuzz-safetensors.c
+tests_fuzz_fuzz_safetensors_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
+EXTRA_PROGRAMS += tests/fuzz/fuzz-tarstream
+tests_fuzz_fuzz_tarstream_SOURCES = tests/fuzz/fuzz-tarstream.c
+tests_fuzz_fuzz_tarstream_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
+EXTRA_PROGRAMS += tests/fuzz/fuzz-torchpt
+tests_fuzz_fuzz_torchpt_SOURCES = tests/fuzz/fuzz-torchpt.c
+tests_fuzz_fuzz_torchpt_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
+EXTRA_PROGRAMS += tests/fuzz/fuzz-yaml
+tests_fuzz_fuzz_yaml_SOURCES = tests/fuzz/fuzz-yaml.c
+tests_fuzz_fuzz_yaml_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
