@@ -355,9 +355,11 @@ static int take_member(struct unpacker *u, struct archive_entry *entry)
 			return foreign(u);
 		safe = u->opt.lone ? xstrdup(u->opt.lone) : lone_name(u->archive_name);
 	} else {
-		safe = safe_name(raw ? raw : "", &cause);
-		if (!raw || !safe)
-			return refuse(u, raw ? raw : "?", raw ? cause : "has no legible name");
+		if (!raw)
+			return refuse(u, "?", "has no legible name");
+		safe = safe_name(raw, &cause);
+		if (!safe)
+			return refuse(u, raw, cause);
 	}
 	name = is_lone(u->archive) ? safe : wanted(u, safe);
 	if (name)
