@@ -12,3 +12,5 @@ bin_PROGRAMS += tools/coco-synth
 tools_coco_synth_SOURCES = tools/coco-synth.c
 bin_PROGRAMS += tools/mist-aggregate
 tools_mist_aggregate_SOURCES = tools/mist-aggregate.c
+bin_PROGRAMS += tools/mist-train
+tools_mist_train_SOURCES = tools/mist-train.c

@@ -3,9 +3,11 @@ libmist_a_SOURCES += \
 	src/train/checkpoint.c src/train/checkpoint.h \
 	src/train/move.c src/train/move.h \
 	src/train/plan.c src/train/plan.h \
+	src/train/session.c src/train/session.h \
 	src/train/source.c src/train/source.h \
 	src/train/source_features.c src/train/source_images.c \
-	src/train/train.c src/train/train.h
+	src/train/train.c src/train/train.h \
+	src/train/validate.c src/train/validate.h
 
 if HAVE_CMOCKA
 check_PROGRAMS += tests/unit/t-checkpoint tests/unit/t-move tests/unit/t-train

@@ -1,0 +1,233 @@
+# mist-train.bats - what mist-train promises, on a data set and a model that take milliseconds.
+load helper
+
+setup_file() {
+	cd "$BATS_FILE_TMPDIR" || return 1
+	local tools=${MIST_BUILDDIR:-$BATS_TEST_DIRNAME/../build}/tools
+	cat >tiny.yaml <<-'END'
+		nc: 2
+		depth_multiple: 1.0
+		width_multiple: 1.0
+		anchors:
+		  - [12, 12, 20, 20, 32, 32]
+		backbone:
+		  - [-1, 1, Conv, [8, 3, 2]]
+		  - [-1, 1, Conv, [16, 3, 2]]
+		  - [-1, 1, C3, [16]]
+		head:
+		  - [-1, 1, Conv, [32, 3, 2]]
+		  - [-1, 1, C3, [32]]
+		  - [[4], 1, Detect, [nc, anchors]]
+	END
+	"$tools/coco-synth" -q -n 24 --val 0 -c 2 -s 64 -o set &&
+		"$tools/mist-model" init tiny.yaml --seed 1 -q -o w.safetensors &&
+		"$tools/mist-extract" -q -w w.safetensors -c 2 --img 64 --encoding f32 --mechanism none \
+			-o f.tar set
+}
+
+setup() {
+	scratch
+	d=$BATS_FILE_TMPDIR
+	w=$d/w.safetensors f=$d/f.tar set=$d/set
+}
+
+# The column of results.csv by its name.
+column() {
+	awk -F, -v want="$1" 'NR == 1 { for (i = 1; i <= NF; i++) { gsub(/ /, "", $i); if ($i == want) k = i }; next }
+		{ gsub(/ /, "", $k); print $k }' "$2"
+}
+
+# assert_rises NAME FILE LEAST: the column's last value is at least LEAST above its first.
+assert_rises() {
+	column "$1" "$2" | awk -v least="$3" 'NR == 1 { first = $1 } { last = $1 }
+		END { if (!(last >= first + least)) { print "from " first " to " last; exit 1 } }' >&2
+}
+
+@test "features teach the layers behind the cut: the loss falls, mAP rises, the edge stays" {
+	mist mist-train -w "$w" --features "$f" --epochs 40 --batch-size 4 --nbs 4 \
+		--optimizer adam --warmup-epochs 1 --val "$set" --project p -o out.safetensors
+	assert_ok
+	[ "$(wc -l <p/results.csv)" -eq 41 ]
+	assert_rises metrics/mAP_0.5 p/results.csv 0.5
+	column train/obj_loss p/results.csv | awk 'NR == 1 { a = $1 } { b = $1 } END { exit !(b < a * 0.8) }'
+	run "$(prog mist-model)" diff "$w" out.safetensors
+	[[ $output != *model.0.* && $output != *model.1.* ]] || fail "layers before the cut changed" "$output"
+	[[ $output == *model.2.* ]] || fail "no layer behind the cut changed" "$output"
+	[ -s p/best.safetensors ] && [ -s p/last.safetensors ]
+}
+
+@test "images teach all layers" {
+	mist mist-train -w "$w" --data "$set" --img 64 --epochs 40 --batch-size 4 --nbs 4 \
+		--optimizer adam --warmup-epochs 1 --val "$set" --project p
+	assert_ok
+	assert_rises metrics/mAP_0.5 p/results.csv 0.4
+	[ -s p/weights.safetensors ]
+}
+
+@test "frozen layers stay as they were" {
+	mist mist-train -w "$w" --data "$set" --img 64 --epochs 1 --freeze 3 -o out.safetensors
+	assert_ok
+	run "$(prog mist-model)" diff "$w" out.safetensors
+	[[ $output != *model.[012].* && $output == *model.3.* ]] || fail "$output"
+}
+
+@test "standard input and standard output make a filter" {
+	mist mist-train -w "$w" --features "$f" --epochs 1 -o file.safetensors
+	assert_ok
+	"$(prog mist-train)" -w "$w" --epochs 1 <"$f" >pipe.safetensors
+	assert_same file.safetensors pipe.safetensors
+}
+
+@test "a second run and any number of threads give the same bytes" {
+	local source
+	for source in "--features $f" "--data $set --img 64"; do
+		for j in 1 2 1; do
+			# shellcheck disable=SC2086 # two words
+			mist mist-train -j$j -w "$w" $source --epochs 2 --batch-size 7 --val "$set" \
+				--project "p$j" -o "out$j.safetensors"
+			assert_ok
+		done
+		assert_same out1.safetensors out2.safetensors
+		assert_same p1/results.csv p2/results.csv
+		assert_same p1/last.safetensors p2/last.safetensors
+		mist mist-train -j2 --seed 1 -w "$w" $source --epochs 2 --batch-size 7 -o other.safetensors
+		run ! cmp -s out1.safetensors other.safetensors
+	done
+}
+
+@test "killed at arbitrary steps and resumed, a run ends in the same bytes" {
+	local args=(-j1 -w "$w" --data "$set" --img 64 --epochs 30 --batch-size 4 --nbs 8 --save-steps 3)
+	local kills=0 try pid delay
+	mist mist-train "${args[@]}" --val "$set" --project whole -o whole.safetensors
+	assert_ok
+	for try in $(seq 60); do
+		"$(prog mist-train)" -q "${args[@]}" --val "$set" --project parts --resume -o parts.safetensors &
+		pid=$!
+		delay=$((RANDOM % 40 + 5))
+		sleep "0.$(printf %02d $delay)"
+		kill -KILL $pid 2>/dev/null
+		if wait $pid; then
+			break
+		fi
+		kills=$((kills + 1))
+		if [ "$kills" -ge 5 ]; then
+			"$(prog mist-train)" -q "${args[@]}" --val "$set" --project parts --resume -o parts.safetensors
+			break
+		fi
+	done
+	echo "killed $kills times in $try tries" >&2
+	[ "$kills" -gt 0 ]
+	assert_same whole.safetensors parts.safetensors
+	assert_same whole/results.csv parts/results.csv
+	assert_same whole/best.safetensors parts/best.safetensors
+}
+
+@test "a signal ends a run with a checkpoint and a sentence" {
+	"$(prog mist-train)" -w "$w" --features "$f" --epochs 100000 --project p -o out.safetensors 2>err &
+	local pid=$! rc=0
+	until [ -s p/last.safetensors ]; do sleep 0.05; done
+	kill -TERM $pid
+	wait $pid || rc=$?
+	[ "$rc" -eq 4 ]
+	grep -q '^mist-train: interrupted after step [0-9]*; go on with --resume$' err
+	[ -s p/last.safetensors ] && [ ! -e out.safetensors ]
+}
+
+@test "a resumed run must have the options and data it began with" {
+	mist mist-train -w "$w" --features "$f" --epochs 2 --project p
+	assert_ok
+	mist mist-train -w "$w" --features "$f" --epochs 3 --project p --resume
+	assert_one_line_error 2 "it was started with --epochs '2', not '3'"
+	"$(prog mist-extract)" -q -w "$w" -c 2 --img 64 --encoding u8 --mechanism none -o u8.tar "$set"
+	mist mist-train -w "$w" --features u8.tar --epochs 2 --project p --resume
+	assert_one_line_error 2 "it was started with samples"
+	head -c 2000 p/last.safetensors >short && mv short p/last.safetensors
+	mist mist-train -w "$w" --features "$f" --epochs 2 --project p --resume
+	assert_one_line_error 3 "p/last.safetensors"
+}
+
+@test "streams that are broken, empty, foreign or of other layers are refused and leave nothing" {
+	mkdir out
+	head -c 20000 "$f" >short.tar
+	mist mist-train -w "$w" --features short.tar --epochs 1 -o out/x
+	assert_one_line_error 3 "short.tar"
+	: >empty.tar
+	mist mist-train -w "$w" --features empty.tar --epochs 1 -o out/x
+	assert_one_line_error 3 "empty.tar"
+	mist mist-train -w "$w" --features "$w" --epochs 1 -o out/x
+	assert_one_line_error 3
+	mist mist-train -w "$w" --features nowhere.tar --epochs 1 -o out/x
+	assert_one_line_error 3 "nowhere.tar"
+	"$(prog mist-model)" init "$d/tiny.yaml" --seed 2 -q -o other.safetensors
+	mist mist-train -w other.safetensors --features "$f" --epochs 1 -o out/x
+	assert_one_line_error 3 "was made by other layers"
+	"$(prog mist-model)" init "$d/tiny.yaml" --seed 1 --classes 3 -q -o three.safetensors
+	mist mist-train -w three.safetensors --features "$f" --epochs 1 -o out/x
+	assert_one_line_error 3 "classes"
+	mist mist-train -w three.safetensors --data "$set" --img 64 --epochs 1 -o out/x
+	assert_one_line_error 3 "classes"
+	assert_empty_dir out
+}
+
+@test "a weight that is not a number is refused by name" {
+	cp "$w" nan.safetensors
+	printf '\377\377\377\177' | dd of=nan.safetensors bs=1 conv=notrunc \
+		seek=$(($(stat -c %s nan.safetensors) - 4)) 2>/dev/null
+	mist mist-train -w nan.safetensors --features "$f" --epochs 1 -o x
+	[ "$status" -eq 3 ] || [ "$status" -eq 7 ]
+	assert_says "model."
+	[ ! -e x ]
+}
+
+@test "a loss that is not finite ends with status 7 and no weights" {
+	printf 'lr0: 10\nwarmup_bias_lr: 10\nweight_decay: 1\n' >hot.yaml
+	mist mist-train -w "$w" --features "$f" --hyp hot.yaml --epochs 2000 --batch-size 2 --nbs 2 \
+		--warmup-epochs 0 -o x
+	assert_one_line_error 7 "is not finite in batch"
+	[ ! -e x ]
+}
+
+@test "a full disk and a closed pipe are told" {
+	mist mist-train -w "$w" --features "$f" --epochs 1 -o /dev/full
+	assert_one_line_error 4 "/dev/full"
+	set +o pipefail
+	{ "$(prog mist-train)" -w "$w" --features "$f" --epochs 1 2>err || echo $? >rc; } | true
+	[ "$(cat rc)" -eq 4 ]
+	[ "$(wc -l <err)" -eq 1 ]
+}
+
+@test "hyper-parameters that are unknown are named with the nearest known" {
+	echo 'momentun: 0.9' >h.yaml
+	mist mist-train -w "$w" --features "$f" --hyp h.yaml -o x
+	assert_one_line_error 3 "h.yaml:1:1: unknown hyper-parameter 'momentun': did you mean 'momentum'?"
+}
+
+@test "the memory is known before and bounded" {
+	mist mist-train -w "$w" --features "$f" --dry-run
+	assert_ok
+	assert_output "total"
+	mist mist-train -w "$w" --features "$f" --mem-limit 1M -o x
+	assert_one_line_error 2 "one image at a time takes"
+}
+
+@test "options that contradict each other are usage errors" {
+	mist mist-train --features "$f"
+	assert_status 2
+	mist mist-train -w "$w" --features "$f" --data "$set"
+	assert_status 2
+	mist mist-train -w "$w" --features "$f" --resume
+	assert_status 2
+	mist mist-train -w "$w" --features "$f" --img 96 -o x
+	assert_one_line_error 2 "the features are of images of 64 pixels"
+	mist mist-train -w "$w" --features "$f" --stop 'accuracy>0.5' -o x
+	assert_one_line_error 2 "--val"
+	mist mist-train -w "$w" --features "$f" --stop 'epochs' -o x
+	assert_status 2
+}
+
+@test "a stop condition ends a run early and says why" {
+	mist mist-train -w "$w" --features "$f" --epochs 50 --stop 'epochs>=2' --project p -o x
+	assert_ok
+	assert_says "ended early: epochs 2 >= 2"
+	[ "$(wc -l <p/results.csv)" -eq 3 ]
+}
