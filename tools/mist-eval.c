@@ -16,22 +16,8 @@ struct opts {
 	bool json, coco91;
 };
 
-enum {
-	KEY_PREDICTIONS = 0x100,
-	KEY_ANNOTATIONS,
-	KEY_PROTOCOL,
-	KEY_JSON,
-	KEY_SAVE,
-	KEY_MAP,
-	KEY_RECT,
-	KEY_CONF,
-	KEY_IOU,
-	KEY_GATE,
-	KEY_CFG,
-	KEY_SPLIT,
-	KEY_STRICT,
-	KEY_MAX_DET,
-};
+enum { KEY_PREDICTIONS = 0x100, KEY_ANNOTATIONS, KEY_PROTOCOL, KEY_JSON, KEY_SAVE, KEY_MAP };
+enum { KEY_RECT = 0x200, KEY_CONF, KEY_IOU, KEY_MAX, KEY_GATE, KEY_CFG, KEY_SPLIT, KEY_STRICT };
 
 static const struct argp_option options[] = {
 	{NULL, 0, NULL, 0, "A model on a data set:", 1},
@@ -39,16 +25,11 @@ static const struct argp_option options[] = {
 	{"cfg", KEY_CFG, "FILE", 0, "Its YAML, for weights that carry none", 1},
 	{"img", 'i', "SIZE", 0, "Longer side of the pictures in pixels (default 640)", 1},
 	{"batch-size", 'b', "N", 0, "Pictures in a batch (default 32)", 1},
-	{"rect", KEY_RECT, NULL, 0,
-	 "Rectangular batches with a padding of half a stride, as val.py", 1},
+	{"rect", KEY_RECT, NULL, 0, "Rectangular batches, as val.py", 1},
 	{"conf-thres", KEY_CONF, "X", 0, "Least confidence (default 0.001)", 1},
 	{"iou-thres", KEY_IOU, "X", 0, "Overlap from which boxes are one (default 0.6)", 1},
-	{"max-det", KEY_MAX_DET, "N", 0, "Most detections in a picture (default 300)", 1},
-	{"gate", KEY_GATE, "MODE", 0,
-	 "What stands at the model's cut: clean (its gate without noise; the default where there "
-	 "is "
-	 "one), noisy, or off",
-	 1},
+	{"max-det", KEY_MAX, "N", 0, "Most detections in a picture (default 300)", 1},
+	{"gate", KEY_GATE, "MODE", 0, "At the model's cut: clean (default), noisy or off", 1},
 	{"split", KEY_SPLIT, "NAME", 0, "train, val (default) or test of the data set", 1},
 	{"strict", KEY_STRICT, NULL, 0, "Bad pictures and labels are errors, not skipped", 1},
 	{"save-json", KEY_SAVE, "FILE", 0, "Keep the detections as COCO results", 1},
@@ -56,8 +37,7 @@ static const struct argp_option options[] = {
 	 "Category ids there: index (default), or coco91 for COCO's own of its 80 classes", 1},
 	{NULL, 0, NULL, 0, "Saved detections:", 2},
 	{"predictions", KEY_PREDICTIONS, "FILE", 0, "Judge these (COCO results JSON)", 2},
-	{"annotations", KEY_ANNOTATIONS, "FILE", 0, "by this ground truth (COCO annotation JSON)",
-	 2},
+	{"annotations", KEY_ANNOTATIONS, "FILE", 0, "by these (COCO annotation JSON)", 2},
 	{NULL, 0, NULL, 0, "Figures:", 3},
 	{"protocol", KEY_PROTOCOL, "NAME", 0, "yolov5 (default), coco or both", 3},
 	{"json", KEY_JSON, NULL, 0, "Print one JSON object instead of tables", 3},
@@ -104,7 +84,7 @@ static error_t parse_model(int key, char *arg, struct argp_state *state)
 		return e->conf = (float)cli_double(state, "--conf-thres", arg, 0, 1), 0;
 	case KEY_IOU:
 		return e->iou = (float)cli_double(state, "--iou-thres", arg, 0, 1), 0;
-	case KEY_MAX_DET:
+	case KEY_MAX:
 		return e->max_det = (int)cli_long(state, "--max-det", arg, 1, 30000), 0;
 	case KEY_GATE:
 		return o->gate = cli_choice(state, "--gate", arg, gate_mode_names), 0;

@@ -12,13 +12,17 @@ libmist_a_SOURCES += \
 	src/eval/boxes.c src/eval/boxes.h \
 	src/eval/coco.c src/eval/coco.h \
 	src/eval/cocojson.c src/eval/cocojson.h \
+	src/eval/draw.c src/eval/draw.h \
 	src/eval/evaluate.c src/eval/evaluate.h \
 	src/eval/gain.c src/eval/gain.h \
+	src/eval/gallery.c src/eval/gallery.h \
+	src/eval/inspect.c src/eval/inspect.h \
 	src/eval/match.c src/eval/match.h \
 	src/eval/metrics.c src/eval/metrics.h \
 	src/eval/runner.c src/eval/runner.h
 
-bin_PROGRAMS += tools/mist-eval
+bin_PROGRAMS += tools/mist-detect tools/mist-eval
+tools_mist_detect_SOURCES = tools/mist-detect.c
 tools_mist_eval_SOURCES = tools/mist-eval.c
 
 EXTRA_PROGRAMS += tests/fuzz/fuzz-jsonpull tests/fuzz/fuzz-cocojson
@@ -38,4 +42,11 @@ tests_unit_t_cocojson_LDADD = $(LDADD) $(CMOCKA_LIBS)
 tests_unit_t_metrics_SOURCES = tests/unit/t-metrics.c
 tests_unit_t_metrics_CFLAGS = $(AM_CFLAGS) $(unit_cflags)
 tests_unit_t_metrics_LDADD = $(LDADD) $(CMOCKA_LIBS)
+endif
+
+if HAVE_CMOCKA
+check_PROGRAMS += tests/unit/t-draw
+tests_unit_t_draw_SOURCES = tests/unit/t-draw.c
+tests_unit_t_draw_CFLAGS = $(AM_CFLAGS) $(unit_cflags)
+tests_unit_t_draw_LDADD = $(LDADD) $(CMOCKA_LIBS)
 endif

@@ -239,7 +239,8 @@ static void take_plain(struct jsonpull *p)
 static int read_string(struct jsonpull *p, struct err *err)
 {
 	buf_clear(&p->text);
-	p->pos++; /* the quote */
+	buf_add(&p->text, "", 0); /* text.data is a string even when nothing follows */
+	p->pos++;                 /* the quote */
 	for (;;) {
 		int c = peek(p, err);
 

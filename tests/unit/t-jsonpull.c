@@ -152,6 +152,18 @@ static void numbers_are_rounded_as_strtod_does(void **state)
 	}
 }
 
+static void an_empty_string_is_a_string(void **state)
+{
+	struct err err = ERR_INIT;
+	struct jsonpull p;
+
+	(void)state;
+	jsonpull_init(&p, "x", "\"\"", 2);
+	assert_int_equal(jsonpull_next(&p, &err), PULL_TEXT);
+	assert_string_equal(p.text.data, "");
+	jsonpull_close(&p);
+}
+
 static void whole_numbers_are_told_from_others(void **state)
 {
 	static const struct {
@@ -241,6 +253,7 @@ int main(void)
 		cmocka_unit_test(what_is_not_json_is_refused_with_its_place),
 		cmocka_unit_test(nesting_and_strings_are_bounded),
 		cmocka_unit_test(numbers_are_rounded_as_strtod_does),
+		cmocka_unit_test(an_empty_string_is_a_string),
 		cmocka_unit_test(whole_numbers_are_told_from_others),
 		cmocka_unit_test(files_are_read_in_chunks),
 		cmocka_unit_test(what_is_skipped_is_checked_but_not_stored),
