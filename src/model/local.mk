@@ -48,3 +48,5 @@ tests_unit_t_config_SOURCES = tests/unit/t-config.c
 tests_unit_t_config_CFLAGS = $(AM_CFLAGS) $(unit_cflags)
 tests_unit_t_config_LDADD = $(LDADD) $(CMOCKA_LIBS)
 endif
+bench_programs += tests/bench/b-net
+tests_bench_b_net_SOURCES = tests/bench/b-net.c tests/bench/bench.h

@@ -1,0 +1,259 @@
+/*
+ * b-net [CASE [REPEATS [KERNEL [THREADS]]]] - whole networks at 640 pixels: inference, the edge's
+ * part (layers 0-3), the training step (forward, loss, backward, SGD, EMA) and the cloud's part of it
+ * (layers 4-24), in milliseconds per image, against sgemm timed between the repetitions.
+ * CASE: infer-n-1, edge-n-1, train-n-16, … (kind, model, batch). Tab-separated.
+ * A name with "+profile" behind it also prints the time per operation.
+ */
+#include "bench.h"
+#include "base/cli.h"
+#include "model/detect.h"
+#include "model/model.h"
+#include "nn/optim.h"
+
+enum kind { INFER, EDGE, TRAIN, CLOUD };
+static const char *const kinds[] = {"infer", "edge", "train", "cloud"};
+static const char *const cases[] = {"infer-n-1",  "infer-s-1", "infer-n-16", "edge-n-1",
+				    "train-n-16", "train-s-8", "cloud-n-16"};
+enum { CUT = 4, SIDE = 640, BOXES = 7, MAPS = 3 };
+
+struct bench {
+	enum kind kind;
+	char variant;
+	int n;
+	bool profile;
+	struct model *model;
+	struct net *net;
+	struct pool *pool;
+	struct loss_ctx *loss;
+	struct optim *optim;
+	struct target *targets;
+	float *grads, *ema;
+	struct net_options opt;
+};
+
+static void fail(const struct err *err)
+{
+	fprintf(stderr, "b-net: %s\n", err->msg);
+	exit(err->status);
+}
+
+static void parse_case(struct bench *b, const char *name)
+{
+	struct err err = ERR_INIT;
+	size_t i;
+
+	for (i = 0; i < ARRAY_LEN(kinds); i++) {
+		size_t len = strlen(kinds[i]);
+
+		if (!strncmp(name, kinds[i], len) && name[len] == '-' && name[len + 1]) {
+			b->kind = (enum kind)i;
+			b->variant = name[len + 1];
+			b->n = (int)strtol(name + len + 3, NULL, 10);
+			b->profile = strstr(name, "+profile") != NULL;
+			return;
+		}
+	}
+	err_set(&err, STATUS_USAGE, "'%s' is no case", name);
+	fail(&err);
+}
+
+static void load_model(struct bench *b)
+{
+	char *name = xasprintf("models/yolov5%c.yaml", b->variant), *path = cli_share(name);
+	struct buf text = BUF_INIT;
+	struct err err = ERR_INIT;
+
+	if (file_read(path, 1 << 20, &text, &err))
+		fail(&err);
+	b->model = model_init(text.data, 80, NULL, 1, &err);
+	if (!b->model)
+		fail(&err);
+	buf_release(&text);
+	free(path);
+	free(name);
+}
+
+/* Seven boxes an image, about COCO's mean. */
+static void draw_targets(struct bench *b)
+{
+	struct rng rng;
+	int i;
+
+	rng_init(&rng, 1, "targets", 0);
+	b->targets = xcalloc((size_t)(b->n * BOXES), sizeof(*b->targets));
+	for (i = 0; i < b->n * BOXES; i++)
+		b->targets[i] = (struct target){.image = i / BOXES,
+						.cls = (int)rng_below(&rng, 80),
+						.xc = (float)rng_range(&rng, .2, .8),
+						.yc = (float)rng_range(&rng, .2, .8),
+						.w = (float)rng_range(&rng, .02, .32),
+						.h = (float)rng_range(&rng, .02, .32)};
+}
+
+static void fill_inputs(struct bench *b)
+{
+	int i;
+
+	for (i = 0; i < net_ninputs(b->net); i++) {
+		struct view v = net_input(b->net, i, b->n);
+		float *x = bench_floats((size_t)v.n * (size_t)v.c * (size_t)v.h * (size_t)v.w);
+
+		view_from_nchw(&v, x);
+		free(x);
+	}
+}
+
+static void bench_make(struct bench *b, enum conv_path path, struct pool *pool)
+{
+	const bool train = b->kind == TRAIN || b->kind == CLOUD;
+	struct loss_hyp hyp;
+	struct err err = ERR_INIT;
+
+	load_model(b);
+	b->pool = pool;
+	b->opt = (struct net_options){.from = b->kind == CLOUD ? CUT : 0,
+				      .to = b->kind == EDGE ? CUT : 0,
+				      .max_n = b->n,
+				      .h = SIDE,
+				      .w = SIDE,
+				      .path = path,
+				      .train = train};
+	b->net = net_new(b->model->graph, &b->opt, pool, &err);
+	if (!b->net)
+		fail(&err);
+	fill_inputs(b);
+	net_load_params(b->net, b->model->params);
+	if (!train)
+		return;
+	loss_hyp_default(&hyp);
+	loss_hyp_scale(&hyp, MAPS, 80, SIDE);
+	b->loss = loss_new(b->model->graph, &hyp, b->n, SIDE, SIDE);
+	b->optim = optim_new(b->model->graph, OPTIM_SGD, b->opt.from);
+	b->grads = xcalloc(b->model->graph->nfloats, sizeof(float));
+	b->ema = xcalloc(b->model->graph->nfloats, sizeof(float));
+	draw_targets(b);
+}
+
+static void bench_free(struct bench *b)
+{
+	net_free(b->net);
+	if (b->loss)
+		loss_free(b->loss);
+	if (b->optim)
+		optim_free(b->optim);
+	free(b->grads);
+	free(b->ema);
+	free(b->targets);
+	model_free(b->model);
+}
+
+static void train_step(struct bench *b)
+{
+	static const struct optim_rates rates = {{1e-5, 1e-5, 1e-5}, {0, 5e-4, 0}, .937};
+	struct view maps[MAPS], dmaps[MAPS];
+	struct loss loss;
+	int i;
+
+	net_forward(b->net, b->n, b->model->params);
+	for (i = 0; i < MAPS; i++) {
+		maps[i] = net_output(b->net, i, b->n);
+		dmaps[i] = net_output_grad(b->net, i, b->n);
+	}
+	loss_detect(b->loss, b->pool, maps, b->n, b->targets, b->n * BOXES, dmaps, &loss);
+	net_backward(b->net, b->n, b->grads);
+	optim_step(b->optim, b->pool, &rates, b->model->params, b->grads, 1, b->ema, .999);
+	net_load_params(b->net, b->model->params);
+}
+
+static double step_seconds(struct bench *b)
+{
+	const double start = bench_now(pool_threads(b->pool));
+
+	if (b->optim)
+		train_step(b);
+	else
+		net_forward(b->net, b->n, b->model->params);
+	return bench_now(pool_threads(b->pool)) - start;
+}
+
+/* Multiply-adds count twice; a training step does every convolution three times, but for the
+ * gradient of the image. */
+static double step_flops(const struct bench *b)
+{
+	const struct graph *g = b->model->graph;
+	const int to = b->opt.to ? b->opt.to : g->nlayers;
+	double flops = 0;
+	int i;
+
+	for (i = b->opt.from; i < to; i++)
+		flops += graph_layer_flops(g, i, SIDE, SIDE) * (b->optim ? i == 0 ? 2 : 3 : 1);
+	return flops;
+}
+
+static void print_profile(const struct bench *b, double yard)
+{
+	const struct net_time *rows;
+	int i, n;
+
+	rows = net_profile(b->net, &n);
+	for (i = 0; i < n; i++)
+		printf("#\t%d\t%s\t%.3f ms\t%.0f%%\n", rows[i].layer, rows[i].what,
+		       rows[i].seconds * 1e3 / (double)rows[i].calls / b->n,
+		       rows[i].seconds > 0 ? rows[i].flops / rows[i].seconds / yard * 1e-7 : 0);
+}
+
+static void run(const char *name, int repeats, enum conv_path path, struct pool *pool,
+		struct bench_gemm *gemm)
+{
+	double times[100], yard[100], ms, gf;
+	struct bench b = {0};
+	int i;
+
+	parse_case(&b, name);
+	bench_make(&b, path, pool);
+	step_seconds(&b);
+	net_profile_reset(b.net);
+	for (i = 0; i < repeats; i++) {
+		yard[i] = bench_gemm_run(gemm, pool);
+		times[i] = step_seconds(&b);
+	}
+	ms = bench_median(times, repeats) * 1e3 / b.n;
+	gf = step_flops(&b) * 1e-6 / ms;
+	printf("%s\t%.2f\t%.1f\t%.1f\t%.1f%%\t%.0f\n", name, ms, times[0] * 1e3 / b.n, gf,
+	       100 * gf / bench_median(yard, repeats),
+	       (double)net_bytes(b.model->graph, &b.opt, pool) / 1048576);
+	if (b.profile)
+		print_profile(&b, bench_median(yard, repeats));
+	fflush(stdout);
+	bench_free(&b);
+}
+
+int main(int argc, char **argv)
+{
+	const int repeats = argc > 2 ? (int)strtol(argv[2], NULL, 10) : 7;
+	struct pool *pool = pool_new(argc > 4 ? (int)strtol(argv[4], NULL, 10) : 0);
+	enum conv_path path = CONV_AUTO;
+	struct err err = ERR_INIT;
+	struct bench_gemm gemm;
+	size_t i;
+
+	if (repeats < 1 || repeats > 100) {
+		fprintf(stderr, "b-net: between 1 and 100 repeats\n");
+		return 2;
+	}
+	if ((argc > 3 && conv_path_parse(argv[3], &path, &err)) || conv_resolve(path, &path, &err))
+		fail(&err);
+	bench_print_processor();
+	printf("# 640 pixels, kernel %s, %d threads\n", conv_path_name(path), pool_threads(pool));
+	printf("case\tms/image\tbest\tGF/s\tof sgemm\tMiB planned\n");
+	gemm = bench_gemm_new(pool_threads(pool));
+	if (argc > 1)
+		run(argv[1], repeats, path, pool, &gemm);
+	else
+		for (i = 0; i < ARRAY_LEN(cases); i++)
+			run(cases[i], repeats, path, pool, &gemm);
+	bench_gemm_free(&gemm);
+	pool_free(pool);
+	return 0;
+}
