@@ -64,3 +64,10 @@ tests_unit_t_graph_SOURCES = tests/unit/t-graph.c
 tests_unit_t_graph_CFLAGS = $(AM_CFLAGS) $(unit_cflags)
 tests_unit_t_graph_LDADD = $(LDADD) $(CMOCKA_LIBS)
 endif
+
+if HAVE_CMOCKA
+check_PROGRAMS += tests/unit/t-net
+tests_unit_t_net_SOURCES = tests/unit/t-net.c
+tests_unit_t_net_CFLAGS = $(AM_CFLAGS) $(unit_cflags)
+tests_unit_t_net_LDADD = $(LDADD) $(CMOCKA_LIBS)
+endif

@@ -13,6 +13,18 @@ static bool child_of(const struct plan *p, int v, int parent)
 	return p->tensor[v].parent == parent;
 }
 
+/* Whether input i of a concat was made in its place; the same value may be another input too, as a
+ * copy. */
+static bool in_place(const struct plan *p, const struct step *s, int i)
+{
+	const struct tensor *t = &p->tensor[s->in[i]];
+	int j, c0 = 0;
+
+	for (j = 0; j < i; j++)
+		c0 += p->shape[s->in[j]].c;
+	return t->parent == s->out && t->c0 == c0;
+}
+
 /* Whether all (any) of the value's gradient has been written. */
 static bool written(const struct plan *p, int v)
 {
@@ -33,7 +45,7 @@ static bool written(const struct plan *p, int v)
 		const struct step *s = &p->g->steps[p->g->values[v].step];
 
 		for (i = 0; i < s->nin; i++)
-			if (!child_of(p, s->in[i], v))
+			if (!in_place(p, s, i))
 				return false;
 	}
 	return children;
@@ -126,7 +138,7 @@ static bool can_remake(const struct plan *p, int v)
 		return u && u->z.buf >= 0;
 	if (s->kind == STEP_CONCAT)
 		for (i = 0; i < s->nin; i++)
-			if (child_of(p, s->in[i], v) && !can_remake(p, s->in[i]))
+			if (in_place(p, s, i) && !can_remake(p, s->in[i]))
 				return false;
 	return true;
 }
@@ -163,7 +175,7 @@ static void remake_parts(struct plan *p, int v, struct slot out)
 	for (i = 0; i < s->nin; i++) {
 		const struct slot part = {out.buf, out.c0 + c0, p->shape[s->in[i]].c};
 
-		if (child_of(p, s->in[i], v))
+		if (in_place(p, s, i))
 			remake_parts(p, s->in[i], part);
 		else
 			plan_sweep(p, step, remake(p, s->in[i]), SLOT_NONE, part);
@@ -272,7 +284,7 @@ static void backward_concat(struct plan *p, int step)
 	for (i = 0; i < s->nin; i++) {
 		const struct slot part = {dy.buf, dy.c0 + c0, p->shape[s->in[i]].c};
 
-		if (p->tensor[s->in[i]].needs_grad && !child_of(p, s->in[i], s->out))
+		if (p->tensor[s->in[i]].needs_grad && !in_place(p, s, i))
 			pass_on(p, part, s->in[i]);
 		c0 += part.c;
 	}

@@ -801,7 +801,8 @@ static double train_step(struct training *t, bool first, bool kept)
 		compare_norms(t);
 	}
 	if (kept) {
-		compare_params(t, "grad.", t->grads, GRAD_REL * t->slack);
+		compare_params(t, "grad.", t->grads,
+			       GRAD_REL * t->slack * (first ? 1 : LATE_SLACK));
 		compare_params(t, "bn_after.", t->params, 0);
 	}
 	optim_step(t->optim, p->pool, &rates, t->params, t->grads, 1, NULL, 0);
