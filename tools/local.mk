@@ -14,3 +14,5 @@ bin_PROGRAMS += tools/mist-aggregate
 tools_mist_aggregate_SOURCES = tools/mist-aggregate.c
 bin_PROGRAMS += tools/mist-train
 tools_mist_train_SOURCES = tools/mist-train.c
+bin_PROGRAMS += tools/coco-partition
+tools_coco_partition_SOURCES = tools/coco-partition.c

@@ -10,8 +10,10 @@ libmist_a_SOURCES += \
 	src/data/hsv.c src/data/hsv.h \
 	src/data/labels.c src/data/labels.h \
 	src/data/letterbox.c src/data/letterbox.h \
+	src/data/partition.c src/data/partition.h \
 	src/data/resize.c src/data/resize.h \
 	src/data/shapes.c src/data/shapes.h \
+	src/data/shards.c src/data/shards.h \
 	src/data/sources.c src/data/sources.h \
 	src/data/synth.c src/data/synth.h \
 	src/data/warp.c src/data/warp.h
@@ -25,6 +27,7 @@ check_PROGRAMS += tests/unit/t-augment \
 	tests/unit/t-hsv \
 	tests/unit/t-labels \
 	tests/unit/t-letterbox \
+	tests/unit/t-partition \
 	tests/unit/t-resize \
 	tests/unit/t-shapes \
 	tests/unit/t-synth \
@@ -47,6 +50,9 @@ tests_unit_t_labels_LDADD = $(LDADD) $(CMOCKA_LIBS)
 tests_unit_t_letterbox_SOURCES = tests/unit/t-letterbox.c
 tests_unit_t_letterbox_CFLAGS = $(AM_CFLAGS) $(unit_cflags)
 tests_unit_t_letterbox_LDADD = $(LDADD) $(CMOCKA_LIBS)
+tests_unit_t_partition_SOURCES = tests/unit/t-partition.c
+tests_unit_t_partition_CFLAGS = $(AM_CFLAGS) $(unit_cflags)
+tests_unit_t_partition_LDADD = $(LDADD) $(CMOCKA_LIBS)
 tests_unit_t_resize_SOURCES = tests/unit/t-resize.c
 tests_unit_t_resize_CFLAGS = $(AM_CFLAGS) $(unit_cflags)
 tests_unit_t_resize_LDADD = $(LDADD) $(CMOCKA_LIBS)
@@ -61,10 +67,6 @@ tests_unit_t_warp_CFLAGS = $(AM_CFLAGS) $(unit_cflags)
 tests_unit_t_warp_LDADD = $(LDADD) $(CMOCKA_LIBS)
 endif
 
-
-libmist_a_SOURCES += \
-	src/data/fetch.c src/data/fetch.h \
-	src/data/catalogue.c src/data/catalogue.h
 EXTRA_PROGRAMS += tests/fuzz/fuzz-catalogue
 tests_fuzz_fuzz_catalogue_SOURCES = tests/fuzz/fuzz-catalogue.c
 tests_fuzz_fuzz_catalogue_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
