@@ -87,6 +87,21 @@ YAML
 	[ ! -e c.st ]
 }
 
+@test "an edge part is enough to extract features, for its own cut" {
+	make a.st
+	mist mist-model split -c 2 a.st
+	mist coco-synth --images 2 --classes 2 --img 64 -o set
+	assert_ok
+	for w in a.st a.edge.safetensors; do
+		mist mist-extract -w "$w" -c 2 --img 64 --mechanism none --client x -o "$w.tar" set
+		assert_ok
+	done
+	assert_same a.st.tar a.edge.safetensors.tar
+	mist mist-extract -w a.edge.safetensors -c 3 --img 64 --mechanism none -o x.tar set
+	assert_one_line_error 3 "lacks layers before cut 3"
+	[ ! -e x.tar ]
+}
+
 @test "a cut that is none is refused" {
 	make a.st
 	mist mist-model split -c 4 a.st

@@ -230,7 +230,7 @@ static int with_data(const struct opts *o, const struct model *m, struct err *er
 static int run(void *opts, struct err *err)
 {
 	const struct opts *o = opts;
-	struct model *m = model_load(o->weights, o->cfg, err);
+	struct model *m = model_load_part(o->weights, o->cfg, err);
 	int rc;
 
 	if (!m)

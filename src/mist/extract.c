@@ -61,6 +61,12 @@ static int choose_cut(struct extract *x, struct err *err)
 	}
 	if (!x->opt.cut)
 		x->opt.cut = (int)v;
+	/* a part of a weight file (mist-model split) does for its own cut and those before */
+	if (x->opt.cut < x->model->graph->nlayers &&
+	    (x->model->from > 0 || x->opt.cut > x->model->to))
+		return err_set(err, STATUS_INPUT,
+			       "the weights are a part of a model that lacks layers before cut %d",
+			       x->opt.cut);
 	if (x->opt.cut < x->model->graph->nlayers)
 		return 0;
 	return err_set(err, STATUS_USAGE, "cut layer %d is not from 1 to %d", x->opt.cut,

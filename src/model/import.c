@@ -36,24 +36,18 @@ static bool same_shape(const struct torchpt_tensor *t, const struct param *p)
 	return same;
 }
 
-static void add_shape(struct buf *out, int ndim, const struct torchpt_tensor *t,
-		      const struct param *p)
-{
-	int i;
-
-	buf_add_str(out, "(");
-	for (i = 0; i < ndim; i++)
-		buf_printf(out, "%s%zu", i ? ", " : "", t ? t->dim[i] : (size_t)p->dim[i]);
-	buf_add_str(out, ")");
-}
-
 static int shape_err(const struct torchpt_tensor *t, const struct param *p, struct err *err)
 {
 	struct buf is = BUF_INIT, want = BUF_INIT;
+	int i;
 
-	add_shape(&is, t->ndim, t, NULL);
-	add_shape(&want, p->ndim, NULL, p);
-	err_set(err, STATUS_INPUT, "'%s' has the shape %s, the model wants %s", p->name, is.data,
+	for (i = 0; i < t->ndim; i++)
+		buf_printf(&is, "%s%zu", i ? ", " : "", t->dim[i]);
+	for (i = 0; i < p->ndim; i++)
+		buf_printf(&want, "%s%d", i ? ", " : "", p->dim[i]);
+	buf_add(&is, ")", 1);
+	buf_add(&want, ")", 1);
+	err_set(err, STATUS_INPUT, "'%s' has the shape (%s, the model wants (%s", p->name, is.data,
 		want.data);
 	buf_release(&is);
 	buf_release(&want);
