@@ -137,15 +137,18 @@ uint64_t cli_size(struct argp_state *state, const char *option, const char *arg)
 int cli_choice(struct argp_state *state, const char *option, const char *arg,
 	       const char *const *names)
 {
-	struct buf list = BUF_INIT;
+	char list[256] = ""; /* on the stack: argp_error does not return */
+	size_t len = 0;
 	int i;
 
 	for (i = 0; names[i]; i++) {
 		if (!strcmp(names[i], arg))
 			return i;
-		buf_printf(&list, "%s%s", i ? ", " : "", names[i]);
+		if (len < sizeof(list))
+			len += (size_t)snprintf(list + len, sizeof(list) - len, "%s%s",
+						i ? ", " : "", names[i]);
 	}
-	argp_error(state, "%s: '%s' is not one of %s", option, arg, list.data);
+	argp_error(state, "%s: '%s' is not one of %s", option, arg, list);
 	return 0;
 }
 

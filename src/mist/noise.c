@@ -42,7 +42,7 @@ uint64_t noise_threshold(enum mechanism mechanism, double epsilon)
 		return 0;
 	q = 1 / (1 + expl(e));
 	q += q * 16 * LDBL_EPSILON; /* more than expl, sum and quotient can have rounded down */
-	q = ceill(ldexpl(q, 64));
+	q = fmaxl(ceill(ldexpl(q, 64)), 1); /* also where q itself is no longer a number above 0 */
 	return q < 0x1p63L ? (uint64_t)q : UINT64_C(1) << 63;
 }
 
