@@ -45,7 +45,10 @@ tests_unit_t_metrics_LDADD = $(LDADD) $(CMOCKA_LIBS)
 endif
 
 if HAVE_CMOCKA
-check_PROGRAMS += tests/unit/t-draw
+check_PROGRAMS += tests/unit/t-draw tests/unit/t-evaluate
+tests_unit_t_evaluate_SOURCES = tests/unit/t-evaluate.c
+tests_unit_t_evaluate_CFLAGS = $(AM_CFLAGS) $(unit_cflags)
+tests_unit_t_evaluate_LDADD = $(LDADD) $(CMOCKA_LIBS)
 tests_unit_t_draw_SOURCES = tests/unit/t-draw.c
 tests_unit_t_draw_CFLAGS = $(AM_CFLAGS) $(unit_cflags)
 tests_unit_t_draw_LDADD = $(LDADD) $(CMOCKA_LIBS)
