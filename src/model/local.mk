@@ -50,3 +50,17 @@ tests_unit_t_config_LDADD = $(LDADD) $(CMOCKA_LIBS)
 endif
 bench_programs += tests/bench/b-net
 tests_bench_b_net_SOURCES = tests/bench/b-net.c tests/bench/bench.h
+
+if HAVE_CMOCKA
+check_PROGRAMS += tests/unit/t-loss
+tests_unit_t_loss_SOURCES = tests/unit/t-loss.c
+tests_unit_t_loss_CFLAGS = $(AM_CFLAGS) $(unit_cflags)
+tests_unit_t_loss_LDADD = $(LDADD) $(CMOCKA_LIBS)
+endif
+
+if HAVE_CMOCKA
+check_PROGRAMS += tests/unit/t-nms
+tests_unit_t_nms_SOURCES = tests/unit/t-nms.c
+tests_unit_t_nms_CFLAGS = $(AM_CFLAGS) $(unit_cflags)
+tests_unit_t_nms_LDADD = $(LDADD) $(CMOCKA_LIBS)
+endif

@@ -1,0 +1,304 @@
+#include "base/rng.h"
+#include "model/ciou.h"
+#include "model/detect.h"
+#include "model/model.h"
+#include "unit.h"
+
+#include <math.h>
+
+#define N 2
+#define H 32
+#define W 48
+
+#define TEXT                                                                                       \
+	"nc: 3\nanchors: [[10,13, 16,30], [30,61, 62,45]]\nbackbone:\n"                            \
+	"- [-1, 1, Conv, [8, 3, 4]]\n- [-1, 1, Conv, [8, 3, 2]]\n"                                 \
+	"head:\n- [[0, 1], 1, Detect, [nc, anchors]]\n"
+
+struct fixture {
+	struct model *m;
+	struct view maps[2], dmaps[2];
+};
+
+static struct view make_view(int h, int w, int c)
+{
+	struct view v = {NULL, N, h, w, c, c, 0};
+
+	v.p = xcalloc((size_t)(N * h * w * c), sizeof(float));
+	return v;
+}
+
+static int setup(void **state)
+{
+	struct fixture *f = xcalloc(1, sizeof(*f));
+	struct err err;
+	struct rng r;
+	int i, k;
+
+	f->m = model_new("x", TEXT, 0, &err);
+	if (!f->m)
+		fail_msg("%s", err.msg);
+	rng_init(&r, 1, "test", 0);
+	for (i = 0; i < 2; i++) {
+		f->maps[i] = make_view(H / 4 >> i, W / 4 >> i, 2 * 8);
+		f->dmaps[i] = make_view(H / 4 >> i, W / 4 >> i, 2 * 8);
+		for (k = 0; k < N * (H / 4 >> i) * (W / 4 >> i) * 16; k++)
+			f->maps[i].p[k] = (float)rng_normal(&r);
+	}
+	*state = f;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct fixture *f = *state;
+	int i;
+
+	for (i = 0; i < 2; i++) {
+		free(f->maps[i].p);
+		free(f->dmaps[i].p);
+	}
+	model_free(f->m);
+	free(f);
+	return 0;
+}
+
+/* Several in one cell, one at a corner, one too small for any anchor. */
+static const struct target targets[] = {
+	{0, 1, 0.30f, 0.40f, 0.30f, 0.50f},   {0, 2, 0.31f, 0.41f, 0.35f, 0.45f},
+	{0, 0, 0.99f, 0.01f, 0.40f, 0.60f},   {1, 1, 0.55f, 0.72f, 0.90f, 0.80f},
+	{1, 2, 0.50f, 0.50f, 0.001f, 0.001f},
+};
+
+static const struct loss_hyp hyps[] = {
+	{.box = 0.05f, .cls = 0.5f, .cls_pw = 1, .obj = 1, .obj_pw = 1, .anchor_t = 4},
+	{.box = 0.07f,
+	 .cls = 0.6f,
+	 .cls_pw = 0.7f,
+	 .obj = 0.8f,
+	 .obj_pw = 1.4f,
+	 .anchor_t = 3,
+	 .fl_gamma = 1.5f,
+	 .label_smoothing = 0.1f},
+};
+
+static double total(struct fixture *f, struct loss_ctx *c, struct pool *pool, bool grad)
+{
+	struct loss l;
+
+	loss_detect(c, pool, f->maps, N, targets, ARRAY_LEN(targets), grad ? f->dmaps : NULL, &l);
+	return N * (l.box + l.obj + l.cls);
+}
+
+/* CIoU by its definition with a given alpha; a negative one asks for alpha itself. */
+static double ciou_fixed(const double b[4], const double t[4], double alpha)
+{
+	const double w = fmax(0, fmin(b[0] + b[2] / 2, t[0] + t[2] / 2) -
+					 fmax(b[0] - b[2] / 2, t[0] - t[2] / 2));
+	const double h = fmax(0, fmin(b[1] + b[3] / 2, t[1] + t[3] / 2) -
+					 fmax(b[1] - b[3] / 2, t[1] - t[3] / 2));
+	const double cw =
+		fmax(b[0] + b[2] / 2, t[0] + t[2] / 2) - fmin(b[0] - b[2] / 2, t[0] - t[2] / 2);
+	const double ch =
+		fmax(b[1] + b[3] / 2, t[1] + t[3] / 2) - fmin(b[1] - b[3] / 2, t[1] - t[3] / 2);
+	const double iou = w * h / (b[2] * b[3] + t[2] * t[3] - w * h + 1e-7);
+	const double rho2 = pow(t[0] - b[0], 2) + pow(t[1] - b[1], 2);
+	const double v = 4 / (M_PI * M_PI) * pow(atan(t[2] / t[3]) - atan(b[2] / b[3]), 2);
+	const double plain = iou - rho2 / (cw * cw + ch * ch + 1e-7);
+
+	if (alpha < 0)
+		return v / (v - iou + 1 + 1e-7);
+	return plain - alpha * v;
+}
+
+static void ciou_s_gradient_is_its_slope(void **state)
+{
+	static const double rows[][8] = {
+		{1, 2, 3, 4, 1.6, 2.2, 2, 5},  {0, 0, 1, 1, 0.2, -0.3, 3, 0.5},
+		{0, 0, 1, 1, 5, 5, 2, 1},      {0, 0, 4, 3, 0.1, 0.2, 1, 1},
+		{2, 1, 0.01, 3, 2, 1.1, 2, 2},
+	};
+	const double step = 1e-6;
+	size_t i;
+	int k;
+
+	(void)state;
+	for (i = 0; i < ARRAY_LEN(rows); i++) {
+		double box[4], grad[4];
+
+		memcpy(box, rows[i], sizeof(box));
+		assert_true(fabs(ciou(box, rows[i] + 4, grad) -
+				 ciou_fixed(box, rows[i] + 4, ciou_fixed(box, rows[i] + 4, -1))) <
+			    1e-12);
+		for (k = 0; k < 4; k++) {
+			/* alpha is a constant in the gradient */
+			const double alpha = ciou_fixed(box, rows[i] + 4, -1);
+			double up[4], down[4], slope;
+
+			memcpy(up, box, sizeof(up));
+			memcpy(down, box, sizeof(down));
+			up[k] += step;
+			down[k] -= step;
+			slope = (ciou_fixed(up, rows[i] + 4, alpha) -
+				 ciou_fixed(down, rows[i] + 4, alpha)) /
+				(2 * step);
+			assert_true(fabs(slope - grad[k]) < 1e-6 * (1 + fabs(slope)));
+		}
+	}
+}
+
+/* A handful of raw values of every kind against differences. */
+static void the_gradient_is_the_loss_s_slope(void **state)
+{
+	struct fixture *f = *state;
+	size_t h;
+	int i, k, hits = 0;
+
+	for (h = 0; h < ARRAY_LEN(hyps); h++) {
+		struct loss_ctx *c = loss_new(f->m->graph, &hyps[h], N, H, W);
+
+		total(f, c, NULL, true);
+		for (i = 0; i < 2; i++)
+			for (k = 0; k < N * (H / 4 >> i) * (W / 4 >> i) * 16; k++) {
+				float *x = &f->maps[i].p[k], old = *x;
+				const double grad = f->dmaps[i].p[k], step = 1e-2;
+				double slope, up, down;
+
+				/* all that bear a box or class term, and some of the others */
+				if (k % 8 == 4 ? k % 56 != 4 : grad == 0 && k % 61)
+					continue;
+				/* objectness follows the IoU, but not in the gradient */
+				if (k % 8 < 4)
+					continue;
+				*x = (float)(old + step);
+				up = total(f, c, NULL, false);
+				*x = (float)(old - step);
+				down = total(f, c, NULL, false);
+				*x = old;
+				slope = (up - down) / (2 * step);
+				hits += grad != 0;
+				if (fabs(slope - grad) > 1e-3 * fabs(grad) + 1e-6)
+					fail_msg("level %d, value %d: slope %g, gradient %g", i, k,
+						 slope, grad);
+			}
+		loss_free(c);
+	}
+	assert_true(hits > 100);
+}
+
+/* With no weight on objectness, boxes stand alone: alpha is nearly constant over a small step. */
+static void the_box_gradient_is_its_slope(void **state)
+{
+	struct fixture *f = *state;
+	struct loss_hyp hyp = hyps[0];
+	struct loss_ctx *c;
+	int i, k, hits = 0;
+	double worst = 0, norm = 0;
+
+	hyp.obj = hyp.cls = 0;
+	hyp.box = 1;
+	c = loss_new(f->m->graph, &hyp, N, H, W);
+	total(f, c, NULL, true);
+	for (i = 0; i < 2; i++)
+		for (k = 0; k < N * (H / 4 >> i) * (W / 4 >> i) * 16; k++) {
+			float *x = &f->maps[i].p[k], old = *x;
+			const double grad = f->dmaps[i].p[k];
+			double slope, up;
+
+			if (grad == 0)
+				continue;
+			assert_true(k % 8 < 4);
+			*x = old + 0.005f;
+			up = total(f, c, NULL, false);
+			*x = old - 0.005f;
+			slope = (up - total(f, c, NULL, false)) / 0.01;
+			*x = old;
+			worst += (slope - grad) * (slope - grad);
+			norm += grad * grad;
+			hits++;
+		}
+	assert_true(hits > 40);
+	/* what alpha's own slope adds */
+	assert_true(sqrt(worst / norm) < 0.1);
+	loss_free(c);
+}
+
+static void threads_and_writing_in_place_change_no_bit(void **state)
+{
+	struct fixture *f = *state;
+	struct loss_ctx *c = loss_new(f->m->graph, &hyps[1], N, H, W);
+	const double loss = total(f, c, NULL, true);
+	const size_t bytes = N * H / 4 * W / 4 * 16 * sizeof(float);
+	float *first = xmalloc(bytes);
+	int threads;
+
+	memcpy(first, f->dmaps[0].p, bytes);
+	for (threads = 1; threads <= 3; threads++) {
+		struct pool *pool = pool_new(threads);
+
+		memset(f->dmaps[0].p, 0x7f, bytes);
+		assert_true(total(f, c, pool, true) == loss);
+		assert_memory_equal(f->dmaps[0].p, first, bytes);
+		pool_free(pool);
+	}
+	{
+		struct loss l;
+
+		loss_detect(c, NULL, f->maps, N, targets, ARRAY_LEN(targets), f->maps, &l);
+		assert_memory_equal(f->maps[0].p, first, bytes);
+	}
+	free(first);
+	loss_free(c);
+}
+
+static void no_targets_leave_objectness_alone(void **state)
+{
+	struct fixture *f = *state;
+	struct loss_ctx *c = loss_new(f->m->graph, &hyps[0], N, H, W);
+	struct loss l;
+	double want = 0;
+	int i, k;
+
+	loss_detect(c, NULL, f->maps, N, NULL, 0, f->dmaps, &l);
+	assert_true(l.box == 0 && l.cls == 0);
+	for (i = 0; i < 2; i++) {
+		const int cells = N * (H / 4 >> i) * (W / 4 >> i) * 2;
+
+		for (k = 0; k < cells; k++) {
+			const double x = f->maps[i].p[8 * k + 4];
+
+			want += (i ? 1 : 4) * log1p(exp(x)) / cells;
+			assert_true(f->dmaps[i].p[8 * k] == 0 && f->dmaps[i].p[8 * k + 5] == 0);
+			assert_true(f->dmaps[i].p[8 * k + 4] > 0);
+		}
+	}
+	assert_true(fabs(l.obj - want) < 1e-6 * want);
+	loss_free(c);
+}
+
+static void gains_scale_as_theirs_do(void **state)
+{
+	struct loss_hyp h;
+
+	(void)state;
+	loss_hyp_default(&h);
+	loss_hyp_scale(&h, 4, 20, 320);
+	assert_true(fabs(h.box - 0.05 * 3 / 4) < 1e-7);
+	assert_true(fabs(h.cls - 0.5 * 20 / 80 * 3 / 4) < 1e-7);
+	assert_true(fabs(h.obj - 0.25 * 3 / 4) < 1e-7);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(ciou_s_gradient_is_its_slope),
+		cmocka_unit_test(the_gradient_is_the_loss_s_slope),
+		cmocka_unit_test(the_box_gradient_is_its_slope),
+		cmocka_unit_test_setup_teardown(threads_and_writing_in_place_change_no_bit, setup,
+						teardown),
+		cmocka_unit_test(no_targets_leave_objectness_alone),
+		cmocka_unit_test(gains_scale_as_theirs_do),
+	};
+
+	return cmocka_run_group_tests(tests, setup, teardown);
+}
