@@ -129,8 +129,8 @@ SIMD_INLINE void tile(const struct conv_row *r, int col, struct sums *sums, cons
 	UNROLL
 	for (p = 0; p < pixels; p++)
 		UNROLL
-		for (v = 0; v < vectors; v++)
-			__builtin_prefetch(r->y + (size_t)(col + p) * r->y_step + v * LANES, 1);
+	for (v = 0; v < vectors; v++)
+		__builtin_prefetch(r->y + (size_t)(col + p) * r->y_step + v * LANES, 1);
 	for (k = 0; k < r->nruns; k++) {
 		const float *a[POINTERS];
 		const int len = r->runs[k].len;

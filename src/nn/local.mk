@@ -7,7 +7,8 @@ libmist_a_SOURCES += \
 	src/nn/conv-direct.c src/nn/conv-direct.h src/nn/conv-direct-dw.c \
 	src/nn/conv-kernel.inc.h src/nn/conv-v128.c \
 	src/nn/linear.c src/nn/linear.h \
-	src/nn/maxpool.c src/nn/maxpool.h \
+	src/nn/maxpool.c src/nn/maxpool.h src/nn/maxpool-v128.c \
+	src/nn/maxpool-window.h src/nn/maxpool-window.inc.h \
 	src/nn/module.c src/nn/module.h \
 	src/nn/net.c src/nn/net.h src/nn/netback.c src/nn/netmem.c \
 	src/nn/netops.c src/nn/netops.h src/nn/netplan.c src/nn/netplan.h \
@@ -21,9 +22,11 @@ if HAVE_X86
 AM_CPPFLAGS += -DHAVE_X86_KERNELS
 noinst_LIBRARIES += libmist_avx2.a libmist_avx512.a
 kernel_libs += libmist_avx2.a libmist_avx512.a
-libmist_avx2_a_SOURCES = src/nn/bnact-avx2.c src/nn/conv-avx2.c
+libmist_avx2_a_SOURCES = src/nn/bnact-avx2.c src/nn/conv-avx2.c \
+	src/nn/maxpool-avx2.c
 libmist_avx2_a_CFLAGS = $(AM_CFLAGS) $(AVX2_CFLAGS)
-libmist_avx512_a_SOURCES = src/nn/bnact-avx512.c src/nn/conv-avx512.c
+libmist_avx512_a_SOURCES = src/nn/bnact-avx512.c src/nn/conv-avx512.c \
+	src/nn/maxpool-avx512.c
 libmist_avx512_a_CFLAGS = $(AM_CFLAGS) $(AVX512_CFLAGS)
 endif
 

@@ -1,20 +1,28 @@
 #include "nn/maxpool.h"
 
 #include "base/err.h"
-
-#include <math.h>
-#include <string.h>
-
-/* Channels at a time: values and positions of one output pixel stay in registers or L1. */
-#define BLOCK 64
+#include "nn/maxpool-window.h"
 
 struct job {
+	const struct maxpool_kernels *k;
 	const struct maxpool *m;
 	const struct view *x, *y;
 	uint8_t *argmax;
 	const uint8_t *from;
 	bool add;
 };
+
+static const struct maxpool_kernels *kernels(void)
+{
+#ifdef HAVE_X86_KERNELS
+	if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+	    __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl"))
+		return &maxpool_kernels_avx512;
+	if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
+		return &maxpool_kernels_avx2;
+#endif
+	return &maxpool_kernels_v128;
+}
 
 int maxpool_out(const struct maxpool *m, int size)
 {
@@ -41,46 +49,34 @@ static inline int min_int(int a, int b)
 	return a < b ? a : b;
 }
 
-/* Channels [c0, c0+len) of one output pixel. */
-static void window(const struct job *j, int n, int oy, int ox, int c0, int len)
-{
-	const struct maxpool *m = j->m;
-	const int y0 = oy * m->stride - m->pad, x0 = ox * m->stride - m->pad;
-	float best[BLOCK];
-	uint8_t at[BLOCK];
-	int ky, kx, c;
-
-	for (c = 0; c < len; c++)
-		best[c] = -INFINITY;
-	memset(at, max_int(-y0, 0) * m->k + max_int(-x0, 0), sizeof(at));
-	for (ky = max_int(-y0, 0); ky < min_int(m->k, j->x->h - y0); ky++)
-		for (kx = max_int(-x0, 0); kx < min_int(m->k, j->x->w - x0); kx++) {
-			const float *in = view_at(j->x, n, y0 + ky, x0 + kx) + c0;
-			const uint8_t pos = (uint8_t)(ky * m->k + kx);
-
-			for (c = 0; c < len; c++) {
-				const bool larger = in[c] > best[c] || in[c] != in[c];
-
-				best[c] = larger ? in[c] : best[c];
-				at[c] = larger ? pos : at[c];
-			}
-		}
-	memcpy(view_at(j->y, n, oy, ox) + c0, best, (size_t)len * sizeof(float));
-	if (j->argmax)
-		memcpy(j->argmax + argmax_at(j->y, n, oy, ox) + c0, at, (size_t)len);
-}
-
 static void forward_row(void *ctx, int job, int worker)
 {
 	const struct job *j = ctx;
-	const int n = job / j->y->h, oy = job % j->y->h;
-	int ox, c;
+	const struct maxpool *m = j->m;
+	const struct view *x = j->x, *y = j->y;
+	const int n = job / y->h, oy = job % y->h;
+	const int y0 = oy * m->stride - m->pad, ky = max_int(-y0, 0);
+	struct maxpool_window w = {
+		.x_row = view_row(x),
+		.x_step = (size_t)x->ld,
+		.rows = min_int(m->k, x->h - y0) - ky,
+		.k = m->k,
+		.channels = y->c,
+	};
+	int ox;
 
 	(void)worker;
-	for (ox = 0; ox < j->y->w; ox++)
-		for (c = 0; c < j->y->c; c += BLOCK)
-			window(j, n, oy, ox, c, min_int(BLOCK, j->y->c - c));
-	view_clear_pads(j->y, n, oy, oy + 1);
+	for (ox = 0; ox < y->w; ox++) {
+		const int x0 = ox * m->stride - m->pad, kx = max_int(-x0, 0);
+
+		w.x = view_at(x, n, y0 + ky, x0 + kx);
+		w.cols = min_int(m->k, x->w - x0) - kx;
+		w.pos = ky * m->k + kx;
+		w.y = view_at(y, n, oy, ox);
+		w.argmax = j->argmax ? j->argmax + argmax_at(y, n, oy, ox) : NULL;
+		j->k->window(&w);
+	}
+	view_clear_pads(y, n, oy, oy + 1);
 }
 
 static void check(const struct maxpool *m, const struct view *x, const struct view *y)
@@ -93,55 +89,58 @@ static void check(const struct maxpool *m, const struct view *x, const struct vi
 void maxpool_forward(const struct maxpool *m, struct pool *pool, const struct view *x,
 		     const struct view *y, uint8_t *argmax)
 {
-	struct job j = {.m = m, .x = x, .y = y, .argmax = argmax};
+	struct job j = {.k = kernels(), .m = m, .x = x, .y = y, .argmax = argmax};
 
 	check(m, x, y);
 	pool_run(pool, y->n * y->h, forward_row, &j);
 }
 
-/* Sum of the dy whose window took its value from input pixel (iy, ix). */
-static void gather(const struct job *j, int n, int iy, int ix, int c0, int len)
+/* The first output whose window covers input i, and how many do. */
+static int covering(const struct maxpool *m, int i, int outputs, int *count)
 {
-	const struct maxpool *m = j->m;
-	const struct view *dy = j->y;
-	float *to = view_at(j->x, n, iy, ix) + c0;
-	float sum[BLOCK] = {0};
-	int oy, ox, c;
+	const int first = max_int(i + m->pad - m->k + m->stride, 0) / m->stride;
+	const int end = min_int((i + m->pad) / m->stride + 1, outputs);
 
-	for (oy = max_int(iy + m->pad - m->k + m->stride, 0) / m->stride;
-	     oy < dy->h && oy * m->stride - m->pad <= iy; oy++)
-		for (ox = max_int(ix + m->pad - m->k + m->stride, 0) / m->stride;
-		     ox < dy->w && ox * m->stride - m->pad <= ix; ox++) {
-			const uint8_t *at = j->from + argmax_at(dy, n, oy, ox) + c0;
-			const float *in = view_at(dy, n, oy, ox) + c0;
-			const int pos = (iy - oy * m->stride + m->pad) * m->k +
-					(ix - ox * m->stride + m->pad);
-
-			for (c = 0; c < len; c++)
-				sum[c] += at[c] == pos ? in[c] : 0;
-		}
-	for (c = 0; c < len; c++)
-		to[c] = j->add ? to[c] + sum[c] : sum[c];
+	*count = max_int(end - first, 0);
+	return first;
 }
 
 static void backward_row(void *ctx, int job, int worker)
 {
 	const struct job *j = ctx;
-	const struct view *dx = j->x;
+	const struct maxpool *m = j->m;
+	const struct view *dx = j->x, *dy = j->y;
 	const int n = job / dx->h, iy = job % dx->h;
-	int ix, c;
+	struct maxpool_gather g = {
+		.dy_row = view_row(dy),
+		.dy_step = (size_t)dy->ld,
+		.argmax_row = (size_t)dy->w * (size_t)dy->c,
+		.argmax_step = (size_t)dy->c,
+		.down = m->stride * m->k,
+		.right = m->stride,
+		.channels = dx->c,
+		.add = j->add,
+	};
+	const int oy = covering(m, iy, dy->h, &g.rows);
+	int ix;
 
 	(void)worker;
-	for (ix = 0; ix < dx->w; ix++)
-		for (c = 0; c < dx->c; c += BLOCK)
-			gather(j, n, iy, ix, c, min_int(BLOCK, dx->c - c));
+	for (ix = 0; ix < dx->w; ix++) {
+		const int ox = covering(m, ix, dy->w, &g.cols);
+
+		g.dy = view_at(dy, n, oy, ox);
+		g.argmax = j->from + argmax_at(dy, n, oy, ox);
+		g.pos = (iy - oy * m->stride + m->pad) * m->k + (ix - ox * m->stride + m->pad);
+		g.dx = view_at(dx, n, iy, ix);
+		j->k->gather(&g);
+	}
 	view_clear_pads(dx, n, iy, iy + 1);
 }
 
 void maxpool_backward(const struct maxpool *m, struct pool *pool, const uint8_t *argmax,
 		      const struct view *dy, const struct view *dx, bool add)
 {
-	struct job j = {.m = m, .x = dx, .y = dy, .from = argmax, .add = add};
+	struct job j = {.k = kernels(), .m = m, .x = dx, .y = dy, .from = argmax, .add = add};
 
 	check(m, dx, dy);
 	pool_run(pool, dx->n * dx->h, backward_row, &j);

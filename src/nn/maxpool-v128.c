@@ -1,0 +1,3 @@
+#define SIMD_BYTES      16
+#define MAXPOOL_KERNELS maxpool_kernels_v128
+#include "nn/maxpool-window.inc.h"
