@@ -138,32 +138,33 @@ struct display {
 	const struct opts *o;
 	struct progress bar;
 	bool terminal;
+	char judged[80]; /* what the last epoch was found to be */
 };
 
 static void on_batch(void *ctx, long epoch, long batch, long nb, const double *loss)
 {
 	struct display *d = ctx;
-	char detail[96];
+	char detail[160];
 
-	snprintf(detail, sizeof(detail), "epoch %ld  box %.4f  obj %.4f  cls %.4f", epoch + 1,
-		 loss[0], loss[1], loss[2]);
+	snprintf(detail, sizeof(detail), "epoch %ld  box %.4f  obj %.4f  cls %.4f%s", epoch + 1,
+		 loss[0], loss[1], loss[2], d->judged);
 	if (d->terminal)
 		progress_step(&d->bar, epoch * nb + batch, detail);
 }
 
 static void on_epoch(void *ctx, const struct results_row *row)
 {
-	const struct display *d = ctx;
+	struct display *d = ctx;
 	const double *v = row->value;
-	char judged[96] = "";
 
 	if (d->o->session.val)
-		snprintf(judged, sizeof(judged), "  P %.3f  R %.3f  mAP50 %.3f  mAP50-95 %.3f",
-			 v[RESULTS_PRECISION], v[RESULTS_RECALL], v[RESULTS_MAP50], v[RESULTS_MAP]);
+		snprintf(d->judged, sizeof(d->judged),
+			 "  P %.3f  R %.3f  mAP50 %.3f  mAP50-95 %.3f", v[RESULTS_PRECISION],
+			 v[RESULTS_RECALL], v[RESULTS_MAP50], v[RESULTS_MAP]);
 	if (!d->terminal)
 		cli_verbose(&d->o->cli, 1, "epoch %.0f/%ld  box %.4f  obj %.4f  cls %.4f%s",
 			    v[RESULTS_EPOCH] + 1, d->o->session.train.epochs, v[RESULTS_TRAIN_BOX],
-			    v[RESULTS_TRAIN_OBJ], v[RESULTS_TRAIN_CLS], judged);
+			    v[RESULTS_TRAIN_OBJ], v[RESULTS_TRAIN_CLS], d->judged);
 }
 
 static int print_plan(const struct opts *o, const struct session *s, struct err *err)
