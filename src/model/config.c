@@ -1,7 +1,7 @@
 #include "model/config.h"
 
 #include "io/yaml.h"
-#include "nn/module.h"
+#include "nn/builder.h"
 
 #include <math.h>
 #include <stdlib.h>

@@ -37,7 +37,8 @@ tests_fuzz_fuzz_results_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
 
 if HAVE_CMOCKA
 check_PROGRAMS += tests/unit/t-parity
-tests_unit_t_parity_SOURCES = tests/unit/t-parity.c
+tests_unit_t_parity_SOURCES = tests/unit/t-parity.c tests/unit/parity.h \
+	tests/unit/parity-compare.c tests/unit/parity-eval.c tests/unit/parity-train.c
 tests_unit_t_parity_CFLAGS = $(AM_CFLAGS) $(unit_cflags)
 tests_unit_t_parity_LDADD = $(LDADD)
 endif

@@ -2,6 +2,7 @@
 libmist_a_SOURCES += \
 	src/nn/bnact.c src/nn/bnact.h src/nn/bnact-sweep.h src/nn/bnact-sweep.inc.h \
 	src/nn/bnact-v128.c \
+	src/nn/builder.c src/nn/builder.h \
 	src/nn/conv.c src/nn/conv.h src/nn/conv-blas.c src/nn/conv-plan.h \
 	src/nn/graph.c src/nn/graph.h \
 	src/nn/conv-direct.c src/nn/conv-direct.h src/nn/conv-direct-dw.c \

@@ -4,218 +4,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Bounds that keep a hostile YAML from exhausting memory; YOLOv5x has 1280 channels, 24 layers. */
-#define MAX_CHANNELS 16384
-#define MAX_KERNEL   63
-#define MAX_POOL     15 /* maxpool.h: a position in the window is a byte */
-#define MAX_REPEAT   256
-#define MAX_SCALE    1024
-#define MAX_STEPS    100000
-#define MAX_FLOATS   ((size_t)1 << 31)
-
-struct module_row {
-	enum module module;
-	const char *name;
-	int min_args, max_args;
-	int max_from;
-	bool repeats; /* takes `repeat` itself, as C3 does; else it is repeated in sequence */
-	int (*parse)(struct builder *b, struct layer *l, const struct arg *args, int nargs,
-		     struct err *err);
-	int (*build)(struct builder *b, const struct layer *l, const char *prefix, const int *in,
-		     struct err *err);
-};
-
-/* One convolution of a module: its parameters are declared in state_dict order, its step is emitted
- * in the order of computation. */
-struct conv_row {
-	int cin, cout, k, s, p, g;
-	enum act act;
-	int weight, bias, bn;
-};
+#define MAX_KERNEL 63
+#define MAX_POOL   15 /* maxpool.h: a position in the window is a byte */
 
 static int bad(struct err *err, const char *what)
 {
 	return err_set(err, STATUS_INPUT, "%s", what);
-}
-
-/* ---- parameters ---- */
-
-static int add_param(struct builder *b, enum param_kind kind, const char *prefix, const char *name,
-		     int ndim, const int dim[4])
-{
-	struct graph *g = b->graph;
-	struct param *p;
-	int i;
-
-	GROW(g->params, g->nparams, b->params_cap);
-	p = &g->params[g->nparams];
-	*p = (struct param){.kind = kind, .layer = g->nlayers - 1, .ndim = ndim, .count = 1};
-	p->name = xasprintf("%s.%s", prefix, name);
-	for (i = 0; i < ndim; i++) {
-		p->dim[i] = dim[i];
-		p->count *= (size_t)dim[i];
-	}
-	p->offset = g->nfloats;
-	if (kind != PARAM_COUNTER)
-		g->nfloats += p->count;
-	return g->nparams++;
-}
-
-static int add_vector(struct builder *b, enum param_kind kind, const char *prefix, const char *name,
-		      int c)
-{
-	return add_param(b, kind, prefix, name, 1, (const int[4]){c});
-}
-
-static int check_floats(const struct builder *b, size_t more, struct err *err)
-{
-	if (more > MAX_FLOATS || b->graph->nfloats + more > MAX_FLOATS)
-		return bad(err, "the model has more than 2^31 parameters");
-	return 0;
-}
-
-/* Conv: "conv.weight", then batch norm's five. */
-static int declare_conv(struct builder *b, const char *prefix, const char *name, struct conv_row *r,
-			struct err *err)
-{
-	char *full = *name ? xasprintf("%s.%s", prefix, name) : xstrdup(prefix);
-	const int dim[4] = {r->cout, r->cin / r->g, r->k, r->k};
-	int rc = check_floats(b, (size_t)dim[0] * (size_t)dim[1] * (size_t)(r->k * r->k), err);
-
-	if (!rc) {
-		r->bias = -1;
-		r->weight = add_param(b, PARAM_WEIGHT, full, "conv.weight", 4, dim);
-		r->bn = add_vector(b, PARAM_BN_WEIGHT, full, "bn.weight", r->cout);
-		add_vector(b, PARAM_BIAS, full, "bn.bias", r->cout);
-		add_vector(b, PARAM_BN_MEAN, full, "bn.running_mean", r->cout);
-		add_vector(b, PARAM_BN_VAR, full, "bn.running_var", r->cout);
-		add_param(b, PARAM_COUNTER, full, "bn.num_batches_tracked", 0, NULL);
-	}
-	free(full);
-	return rc;
-}
-
-/* A plain convolution (ndim 4) or linear layer (ndim 2) with a bias. */
-static int declare_plain(struct builder *b, const char *prefix, int ndim, struct conv_row *r,
-			 struct err *err)
-{
-	const int dim[4] = {r->cout, r->cin / r->g, r->k, r->k};
-
-	if (check_floats(b, (size_t)dim[0] * (size_t)dim[1] * (size_t)(r->k * r->k), err))
-		return -1;
-	r->bn = -1;
-	r->weight = add_param(b, PARAM_WEIGHT, prefix, "weight", ndim, dim);
-	r->bias = add_vector(b, PARAM_BIAS, prefix, "bias", r->cout);
-	return 0;
-}
-
-/* ---- steps and values ---- */
-
-static int add_value(struct builder *b, int c, int step, int scale)
-{
-	struct graph *g = b->graph;
-
-	GROW(g->values, g->nvalues, b->values_cap);
-	GROW(b->scale, g->nvalues, b->scale_cap);
-	GROW(b->shapes, g->nvalues, b->shapes_cap);
-	g->values[g->nvalues] = (struct value){.c = c, .step = step, .layer = g->nlayers - 1};
-	b->scale[g->nvalues] = scale;
-	b->shapes[g->nvalues] = (struct shape){c, g->fixed_h, g->fixed_w};
-	return g->nvalues++;
-}
-
-/* Appends the step, its output of `c` channels; returns the value or -1. */
-static int emit(struct builder *b, struct step s, int c, int scale, struct err *err)
-{
-	struct graph *g = b->graph;
-	struct step *at;
-
-	if (c < 1 || (c > MAX_CHANNELS && s.kind != STEP_FLATTEN))
-		return err_set(err, STATUS_INPUT, "%d channels are out of range 1 to %d", c,
-			       MAX_CHANNELS);
-	if (scale > MAX_SCALE || g->nsteps >= MAX_STEPS)
-		return bad(err, "the model is too deep");
-	GROW(g->steps, g->nsteps, b->steps_cap);
-	at = &g->steps[g->nsteps];
-	*at = s;
-	at->layer = g->nlayers - 1;
-	at->out = add_value(b, c, g->nsteps, scale);
-	g->nsteps++;
-	if (g->fixed_h && step_shape(g, at, b->shapes, &b->shapes[at->out], err))
-		return -1;
-	return at->out;
-}
-
-static int emit_conv(struct builder *b, const struct conv_row *r, int in, int residual,
-		     struct err *err)
-{
-	const struct step s = {.kind = STEP_CONV,
-			       .nin = 1,
-			       .in = {in},
-			       .residual = residual,
-			       .k = r->k,
-			       .s = r->s,
-			       .p = r->p,
-			       .g = r->g,
-			       .act = r->act,
-			       .weight = r->weight,
-			       .bias = r->bias,
-			       .bn = r->bn};
-
-	return emit(b, s, r->cout, b->scale[in] * r->s, err);
-}
-
-/* A step without parameters. */
-static int emit_plain(struct builder *b, enum step_kind kind, int in, int c, int scale,
-		      struct err *err)
-{
-	const struct step s = {.kind = kind,
-			       .nin = 1,
-			       .in = {in},
-			       .residual = -1,
-			       .g = 1,
-			       .weight = -1,
-			       .bias = -1,
-			       .bn = -1};
-
-	return emit(b, s, c, scale, err);
-}
-
-static int emit_pool(struct builder *b, int in, int k, int s, int p, struct err *err)
-{
-	const struct step step = {.kind = STEP_MAXPOOL,
-				  .nin = 1,
-				  .in = {in},
-				  .residual = -1,
-				  .k = k,
-				  .s = s,
-				  .p = p,
-				  .g = 1,
-				  .weight = -1,
-				  .bias = -1,
-				  .bn = -1};
-
-	return emit(b, step, b->graph->values[in].c, b->scale[in] * s, err);
-}
-
-static int emit_concat(struct builder *b, const int *in, int nin, struct err *err)
-{
-	struct step s = {.kind = STEP_CONCAT,
-			 .nin = nin,
-			 .residual = -1,
-			 .g = 1,
-			 .weight = -1,
-			 .bias = -1,
-			 .bn = -1};
-	int i, c = 0;
-
-	for (i = 0; i < nin; i++) {
-		if (b->scale[in[i]] != b->scale[in[0]])
-			return bad(err, "its inputs have different sizes");
-		s.in[i] = in[i];
-		c += b->graph->values[in[i]].c;
-	}
-	return emit(b, s, c, b->scale[in[0]], err);
 }
 
 /* ---- arguments ---- */
@@ -265,14 +59,14 @@ static int arg_channels(const struct builder *b, const struct arg *args, int nar
 	const struct graph *g = b->graph;
 	int c;
 
-	if (arg_need(args, nargs, 0, 1, MAX_CHANNELS, &c, err))
+	if (arg_need(args, nargs, 0, 1, MODULE_MAX_CHANNELS, &c, err))
 		return -1;
 	/* What is as wide as the head's output is not scaled. */
 	if (g->na > 0 && c == g->na * (g->nc + 5))
 		*out = c;
 	else
 		*out = (int)(ceil(c * b->width / 8) * 8);
-	if (*out < 1 || *out > MAX_CHANNELS)
+	if (*out < 1 || *out > MODULE_MAX_CHANNELS)
 		return err_set(err, STATUS_INPUT,
 			       "%d channels times the width multiple are out of "
 			       "range",
@@ -280,7 +74,7 @@ static int arg_channels(const struct builder *b, const struct arg *args, int nar
 	return 0;
 }
 
-static int parse_act(const char *name, enum act *out)
+int module_act(const char *name, enum act *out)
 {
 	static const struct {
 		const char *name;
@@ -300,13 +94,6 @@ static int parse_act(const char *name, enum act *out)
 	return -1;
 }
 
-int builder_set_act(struct builder *b, const char *name, struct err *err)
-{
-	if (parse_act(name, &b->act))
-		return err_set(err, STATUS_INPUT, "unknown activation '%s'", name);
-	return 0;
-}
-
 /* True: the default; False: none; a string: by name. */
 static int arg_act(const struct builder *b, const struct arg *args, int nargs, int i, enum act *out,
 		   struct err *err)
@@ -318,7 +105,7 @@ static int arg_act(const struct builder *b, const struct arg *args, int nargs, i
 		*out = args[i].number != 0 ? b->act : ACT_NONE;
 		return 0;
 	}
-	if (args[i].kind != ARG_STRING || parse_act(args[i].text, out))
+	if (args[i].kind != ARG_STRING || module_act(args[i].text, out))
 		return err_set(err, STATUS_INPUT, "argument %d is not an activation", i + 1);
 	return 0;
 }
@@ -336,7 +123,7 @@ static int parse_conv(struct builder *b, struct layer *l, const struct arg *args
 	    arg_int(args, nargs, 1, 1, 1, MAX_KERNEL, &l->k, err) ||
 	    arg_int(args, nargs, 2, 1, 1, 8, &l->s, err) ||
 	    arg_int(args, nargs, 3, l->k / 2, 0, l->k / 2, &l->p, err) ||
-	    arg_int(args, nargs, 4, 1, 1, MAX_CHANNELS, &l->g, err) ||
+	    arg_int(args, nargs, 4, 1, 1, MODULE_MAX_CHANNELS, &l->g, err) ||
 	    (dilated && arg_int(args, nargs, 5, 1, 1, MAX_KERNEL, &d, err)) ||
 	    arg_act(b, args, nargs, dilated ? 6 : 5, &l->act, err))
 		return -1;
@@ -363,9 +150,9 @@ static int build_conv(struct builder *b, const struct layer *l, const char *pref
 {
 	struct conv_row r = row_of(l, b->graph->values[in[0]].c);
 
-	if (declare_conv(b, prefix, "", &r, err))
+	if (builder_declare_conv(b, prefix, "", &r, err))
 		return -1;
-	return emit_conv(b, &r, in[0], -1, err);
+	return builder_conv(b, &r, in[0], -1, err);
 }
 
 /* ---- Focus(c2, k=1, s=1, p=None, g=1, act=True): v5's stem ---- */
@@ -376,10 +163,10 @@ static int build_focus(struct builder *b, const struct layer *l, const char *pre
 	struct conv_row r = row_of(l, 4 * b->graph->values[in[0]].c);
 	int x;
 
-	if (declare_conv(b, prefix, "conv", &r, err))
+	if (builder_declare_conv(b, prefix, "conv", &r, err))
 		return -1;
-	x = emit_plain(b, STEP_FOCUS, in[0], r.cin, 2 * b->scale[in[0]], err);
-	return x < 0 ? -1 : emit_conv(b, &r, x, -1, err);
+	x = builder_plain(b, STEP_FOCUS, in[0], r.cin, 2 * b->scale[in[0]], err);
+	return x < 0 ? -1 : builder_conv(b, &r, x, -1, err);
 }
 
 /* ---- Bottleneck(c2, shortcut=True, g=1, e=0.5) and C3(c2, shortcut=True, g=1, e=0.5) ---- */
@@ -392,7 +179,7 @@ static int parse_bottleneck(struct builder *b, struct layer *l, const struct arg
 	l->act = b->act;
 	if (arg_channels(b, args, nargs, &l->cout, err) ||
 	    arg_bool(args, nargs, 1, true, &l->shortcut, err) ||
-	    arg_int(args, nargs, 2, 1, 1, MAX_CHANNELS, &l->g, err))
+	    arg_int(args, nargs, 2, 1, 1, MODULE_MAX_CHANNELS, &l->g, err))
 		return -1;
 	l->expansion = 0.5;
 	if (nargs > 3) {
@@ -417,17 +204,17 @@ static int declare_bottleneck(struct builder *b, const char *prefix, struct bott
 	n->cv1 = row_1x1(b, cin, hidden);
 	n->cv2 = (struct conv_row){hidden, cout, 3, 1, 1, groups, b->act, -1, -1, -1};
 	n->add = shortcut && cin == cout;
-	if (declare_conv(b, prefix, "cv1", &n->cv1, err) ||
-	    declare_conv(b, prefix, "cv2", &n->cv2, err))
+	if (builder_declare_conv(b, prefix, "cv1", &n->cv1, err) ||
+	    builder_declare_conv(b, prefix, "cv2", &n->cv2, err))
 		return -1;
 	return 0;
 }
 
 static int emit_bottleneck(struct builder *b, const struct bottleneck *n, int in, struct err *err)
 {
-	int x = emit_conv(b, &n->cv1, in, -1, err);
+	int x = builder_conv(b, &n->cv1, in, -1, err);
 
-	return x < 0 ? -1 : emit_conv(b, &n->cv2, x, n->add ? in : -1, err);
+	return x < 0 ? -1 : builder_conv(b, &n->cv2, x, n->add ? in : -1, err);
 }
 
 static int build_bottleneck(struct builder *b, const struct layer *l, const char *prefix,
@@ -447,16 +234,16 @@ static int emit_c3(struct builder *b, const struct conv_row cv[3], const struct 
 {
 	int cat[2], i, x;
 
-	cat[0] = emit_conv(b, &cv[0], in, -1, err);
+	cat[0] = builder_conv(b, &cv[0], in, -1, err);
 	for (i = 0; i < n && cat[0] >= 0; i++)
 		cat[0] = emit_bottleneck(b, &m[i], cat[0], err);
 	if (cat[0] < 0)
 		return -1;
-	cat[1] = emit_conv(b, &cv[1], in, -1, err);
+	cat[1] = builder_conv(b, &cv[1], in, -1, err);
 	if (cat[1] < 0)
 		return -1;
-	x = emit_concat(b, cat, 2, err);
-	return x < 0 ? -1 : emit_conv(b, &cv[2], x, -1, err);
+	x = builder_concat(b, cat, 2, err);
+	return x < 0 ? -1 : builder_conv(b, &cv[2], x, -1, err);
 }
 
 static int build_c3(struct builder *b, const struct layer *l, const char *prefix, const int *in,
@@ -465,14 +252,14 @@ static int build_c3(struct builder *b, const struct layer *l, const char *prefix
 	const int cin = b->graph->values[in[0]].c, hidden = (int)(l->cout * l->expansion);
 	struct conv_row cv[3] = {row_1x1(b, cin, hidden), row_1x1(b, cin, hidden),
 				 row_1x1(b, 2 * hidden, l->cout)};
-	struct bottleneck m[MAX_REPEAT];
+	struct bottleneck m[MODULE_MAX_REPEAT];
 	int i, rc;
 
 	rc = hidden < 1 ? bad(err, "its hidden layers have no channels") : 0;
 	if (!rc)
-		rc = declare_conv(b, prefix, "cv1", &cv[0], err) ||
-		     declare_conv(b, prefix, "cv2", &cv[1], err) ||
-		     declare_conv(b, prefix, "cv3", &cv[2], err);
+		rc = builder_declare_conv(b, prefix, "cv1", &cv[0], err) ||
+		     builder_declare_conv(b, prefix, "cv2", &cv[1], err) ||
+		     builder_declare_conv(b, prefix, "cv3", &cv[2], err);
 	for (i = 0; i < l->repeat && !rc; i++) {
 		char *name = xasprintf("%s.m.%d", prefix, i);
 
@@ -532,20 +319,21 @@ static int build_spp(struct builder *b, const struct layer *l, const char *prefi
 
 	if (cin < 2)
 		return bad(err, "its hidden layer has no channels");
-	if (declare_conv(b, prefix, "cv1", &cv1, err) || declare_conv(b, prefix, "cv2", &cv2, err))
+	if (builder_declare_conv(b, prefix, "cv1", &cv1, err) ||
+	    builder_declare_conv(b, prefix, "cv2", &cv2, err))
 		return -1;
-	cat[0] = emit_conv(b, &cv1, in[0], -1, err);
+	cat[0] = builder_conv(b, &cv1, in[0], -1, err);
 	if (cat[0] < 0)
 		return -1;
 	for (i = 1; i < slices; i++) {
 		const int k = fast ? l->pool[0] : l->pool[i - 1];
 
-		cat[i] = emit_pool(b, fast ? cat[i - 1] : cat[0], k, 1, k / 2, err);
+		cat[i] = builder_pool(b, fast ? cat[i - 1] : cat[0], k, 1, k / 2, err);
 		if (cat[i] < 0)
 			return -1;
 	}
-	x = emit_concat(b, cat, slices, err);
-	return x < 0 ? -1 : emit_conv(b, &cv2, x, -1, err);
+	x = builder_concat(b, cat, slices, err);
+	return x < 0 ? -1 : builder_conv(b, &cv2, x, -1, err);
 }
 
 /* ---- nn.Upsample(None, 2, 'nearest') ---- */
@@ -567,7 +355,7 @@ static int build_upsample(struct builder *b, const struct layer *l, const char *
 	(void)prefix;
 	if (b->scale[in[0]] % 2)
 		return bad(err, "its output would be larger than the image");
-	return emit_plain(b, STEP_UPSAMPLE, in[0], l->cout, b->scale[in[0]] / 2, err);
+	return builder_plain(b, STEP_UPSAMPLE, in[0], l->cout, b->scale[in[0]] / 2, err);
 }
 
 /* ---- Concat(1) ---- */
@@ -590,7 +378,7 @@ static int build_concat(struct builder *b, const struct layer *l, const char *pr
 			struct err *err)
 {
 	(void)prefix;
-	return emit_concat(b, in, l->nfrom, err);
+	return builder_concat(b, in, l->nfrom, err);
 }
 
 /* ---- MaxPool(k, s=k, p=0), nn.MaxPool2d ---- */
@@ -611,7 +399,7 @@ static int build_maxpool(struct builder *b, const struct layer *l, const char *p
 			 const int *in, struct err *err)
 {
 	(void)prefix;
-	return emit_pool(b, in[0], l->k, l->s, l->p, err);
+	return builder_pool(b, in[0], l->k, l->s, l->p, err);
 }
 
 /* ---- Flatten(), Linear(c2, act=None) ---- */
@@ -637,7 +425,7 @@ static int build_flatten(struct builder *b, const struct layer *l, const char *p
 	(void)prefix;
 	if (c > 1 << 24)
 		return bad(err, "its output has more than 2^24 values");
-	return emit_plain(b, STEP_FLATTEN, in[0], (int)c, b->scale[in[0]], err);
+	return builder_plain(b, STEP_FLATTEN, in[0], (int)c, b->scale[in[0]], err);
 }
 
 static int parse_linear(struct builder *b, struct layer *l, const struct arg *args, int nargs,
@@ -645,7 +433,7 @@ static int parse_linear(struct builder *b, struct layer *l, const struct arg *ar
 {
 	l->k = l->s = l->g = 1;
 	l->act = ACT_NONE;
-	if (arg_need(args, nargs, 0, 1, MAX_CHANNELS, &l->cout, err))
+	if (arg_need(args, nargs, 0, 1, MODULE_MAX_CHANNELS, &l->cout, err))
 		return -1;
 	return nargs > 1 ? arg_act(b, args, nargs, 1, &l->act, err) : 0;
 }
@@ -658,9 +446,9 @@ static int build_linear(struct builder *b, const struct layer *l, const char *pr
 
 	if (x->h != 1 || x->w != 1)
 		return bad(err, "its input is not flat");
-	if (declare_plain(b, prefix, 2, &r, err))
+	if (builder_declare_plain(b, prefix, 2, &r, err))
 		return -1;
-	return emit_conv(b, &r, in[0], -1, err);
+	return builder_conv(b, &r, in[0], -1, err);
 }
 
 /* ---- Detect(nc, anchors), version 6: buffer `anchors` in units of strides, 1x1 convolutions ----
@@ -714,15 +502,15 @@ static int build_detect(struct builder *b, const struct layer *l, const char *pr
 	struct graph *g = b->graph;
 	int i;
 
-	add_param(b, PARAM_CONST, prefix, "anchors", 3, (const int[4]){g->nl, g->na, 2});
+	builder_param(b, PARAM_CONST, prefix, "anchors", 3, (const int[4]){g->nl, g->na, 2});
 	for (i = 0; i < g->nl; i++) {
 		struct conv_row r = row_of(l, g->values[in[i]].c);
 		char *name = xasprintf("%s.m.%d", prefix, i);
-		int rc = declare_plain(b, name, 4, &r, err);
+		int rc = builder_declare_plain(b, name, 4, &r, err);
 
 		free(name);
 		g->strides[i] = b->scale[in[i]];
-		g->outs[i] = rc ? -1 : emit_conv(b, &r, in[i], -1, err);
+		g->outs[i] = rc ? -1 : builder_conv(b, &r, in[i], -1, err);
 		if (g->outs[i] < 0)
 			return -1;
 	}
@@ -748,7 +536,7 @@ static const struct module_row registry[] = {
 	{MODULE_LINEAR, "Linear", 1, 2, 1, false, parse_linear, build_linear},
 };
 
-static const struct module_row *row_named(const char *name)
+const struct module_row *module_named(const char *name)
 {
 	size_t i;
 
@@ -756,175 +544,4 @@ static const struct module_row *row_named(const char *name)
 		if (!strcmp(registry[i].name, name))
 			return &registry[i];
 	return NULL;
-}
-
-void builder_init(struct builder *b, int channels, int fixed_h, int fixed_w)
-{
-	*b = (struct builder){.width = 1, .act = ACT_SILU};
-	b->graph = xcalloc(1, sizeof(*b->graph));
-	b->graph->channels = channels;
-	b->graph->fixed_h = fixed_h;
-	b->graph->fixed_w = fixed_w;
-	add_value(b, channels, -1, 1);
-}
-
-void builder_release(struct builder *b)
-{
-	free(b->scale);
-	free(b->shapes);
-	b->scale = NULL;
-	b->shapes = NULL;
-}
-
-static void label_arg(struct buf *out, const struct arg *a)
-{
-	int i;
-
-	switch (a->kind) {
-	case ARG_NONE:
-		buf_add_str(out, "None");
-		break;
-	case ARG_NUMBER:
-		buf_printf(out, "%g", a->number);
-		break;
-	case ARG_BOOL:
-		buf_add_str(out, a->number != 0 ? "True" : "False");
-		break;
-	case ARG_STRING:
-		buf_add_str(out, a->text);
-		break;
-	case ARG_LIST:
-		buf_add_str(out, "[");
-		for (i = 0; i < a->nitems; i++) {
-			buf_add_str(out, i ? ", " : "");
-			label_arg(out, &a->items[i]);
-		}
-		buf_add_str(out, "]");
-		break;
-	}
-}
-
-/* "Conv [64, 128, 3, 2]": input and output channels, then the other arguments, as YOLOv5 prints. */
-static char *make_label(const struct layer *l, const char *name, const struct arg *args, int nargs)
-{
-	const bool width = nargs > 0 && l->module != MODULE_UPSAMPLE &&
-			   l->module != MODULE_CONCAT && l->module != MODULE_DETECT &&
-			   l->module != MODULE_MAXPOOL;
-	struct buf out = BUF_INIT;
-	int i;
-
-	buf_printf(&out, "%s [", name);
-	if (width)
-		buf_printf(&out, "%d, %d", l->cin, l->cout);
-	for (i = width; i < nargs; i++) {
-		buf_add_str(&out, i ? ", " : "");
-		label_arg(&out, &args[i]);
-	}
-	buf_add_str(&out, "]");
-	return buf_detach(&out);
-}
-
-/* One module, or several in sequence ("model.3.0", "model.3.1", …). */
-static int build_layer(struct builder *b, const struct module_row *row, const struct layer *l,
-		       const int *in, struct err *err)
-{
-	const int index = b->graph->nlayers - 1, times = row->repeats ? 1 : l->repeat;
-	int i, out = -1, x = in[0];
-
-	if (times > 1 && row->max_from > 1)
-		return bad(err, "it cannot be repeated");
-	for (i = 0; i < times; i++) {
-		char *prefix = times > 1 ? xasprintf("model.%d.%d", index, i)
-					 : xasprintf("model.%d", index);
-
-		out = row->build(b, l, prefix, row->max_from > 1 ? in : &x, err);
-		free(prefix);
-		if (out < 0)
-			return -1;
-		x = out;
-	}
-	return out;
-}
-
-static int add_layer(struct builder *b, const struct module_row *row, struct layer *l,
-		     const struct arg *args, int nargs, struct err *err)
-{
-	struct graph *g = b->graph;
-	int in[GRAPH_MAX_FROM], i, out;
-
-	for (i = 0; i < l->nfrom; i++) {
-		in[i] = l->from[i] < 0 ? 0 : g->layers[l->from[i]].out;
-		if (l->from[i] >= 0 && g->layers[l->from[i]].module == MODULE_DETECT)
-			return bad(err, "it reads the detection head");
-	}
-	l->cin = g->values[in[0]].c;
-	if (row->parse(b, l, args, nargs, err))
-		return -1;
-	GROW(g->layers, g->nlayers, b->layers_cap);
-	l->params0 = g->nparams;
-	l->steps0 = g->nsteps;
-	l->label = make_label(l, row->name, args, nargs);
-	g->layers[g->nlayers++] = *l;
-	out = build_layer(b, row, l, in, err);
-	if (out < 0)
-		return -1;
-	l = &g->layers[g->nlayers - 1];
-	l->out = out;
-	l->cout = g->values[out].c;
-	l->nparams = g->nparams - l->params0;
-	l->nsteps = g->nsteps - l->steps0;
-	return 0;
-}
-
-int builder_add(struct builder *b, const char *name, const int *from, int nfrom, int repeat,
-		const struct arg *args, int nargs, struct err *err)
-{
-	const struct module_row *row = row_named(name);
-	struct layer l = {.nfrom = nfrom, .repeat = repeat, .g = 1};
-	int i;
-
-	if (!row)
-		return err_set(err, STATUS_INPUT, "unknown module '%s'", name);
-	l.module = row->module;
-	if (nargs < row->min_args || nargs > row->max_args)
-		return err_set(err, STATUS_INPUT, "'%s' takes %d to %d arguments, not %d", name,
-			       row->min_args, row->max_args, nargs);
-	if (nfrom < 1 || nfrom > row->max_from)
-		return err_set(err, STATUS_INPUT, "'%s' takes at most %d inputs, not %d", name,
-			       row->max_from, nfrom);
-	if (repeat < 1 || repeat > MAX_REPEAT)
-		return err_set(err, STATUS_INPUT, "'%s' cannot be repeated %d times", name, repeat);
-	for (i = 0; i < nfrom; i++) {
-		if (from[i] < -1 || from[i] >= b->graph->nlayers)
-			return err_set(err, STATUS_INPUT,
-				       "'%s' reads layer %d, which is not "
-				       "before it",
-				       name, from[i]);
-		l.from[i] = from[i];
-	}
-	if (add_layer(b, row, &l, args, nargs, err))
-		return err_prefix(err, "'%s'", name);
-	return 0;
-}
-
-int builder_finish(struct builder *b, struct err *err)
-{
-	struct graph *g = b->graph;
-	int i;
-
-	if (!g->nlayers)
-		return bad(err, "the model has no layers");
-	if (g->nl && g->layers[g->nlayers - 1].module != MODULE_DETECT)
-		return bad(err, "the detection head is not the last layer");
-	if (!g->nl) {
-		g->outs[0] = g->layers[g->nlayers - 1].out;
-		g->nouts = 1;
-	}
-	g->max_stride = 1;
-	if (g->fixed_h)
-		return 0;
-	for (i = 0; i < g->nvalues; i++)
-		if (b->scale[i] > g->max_stride)
-			g->max_stride = b->scale[i];
-	return 0;
 }
