@@ -181,8 +181,9 @@ static int extract(const struct opts *o, const struct model *m, const struct dat
 	progress_end(&progress);
 	if (!rc) {
 		cli_note(&o->cli,
-			 "client '%s': %ld images, %ld skipped, %zu bytes of features each",
-			 opt->client, spent.images, extract_skipped(x), extract_image_bytes(x));
+			 "client '%s': %ld image%s, %ld skipped, %zu bytes of features each",
+			 opt->client, spent.images, spent.images == 1 ? "" : "s",
+			 extract_skipped(x), extract_image_bytes(x));
 		privacy_certificate(&spent, opt->notices);
 	}
 	extract_free(x);

@@ -17,7 +17,7 @@ enum inbox_kind { INBOX_FEATURES, INBOX_WEIGHTS };
 int inbox_kind(char *const *paths, int n, enum inbox_kind *out, struct err *err);
 
 /*
- * A set of things already seen, by a 64-bit keyed hash: eight bytes a thing. Two different things
+ * A set of things already seen, by a 64-bit keyed hash: 12 to 24 bytes each. Two different things
  * are taken for one with a probability of n^2 / 2^65: one in 30 million for a million samples. The
  * key is random, so nobody can make them collide.
  */

@@ -10,6 +10,11 @@ tests_fuzz_fuzz_stop_SOURCES = tests/fuzz/fuzz-stop.c
 tests_fuzz_fuzz_stop_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
 
 if HAVE_CMOCKA
+check_PROGRAMS += tests/unit/t-inbox
+tests_unit_t_inbox_SOURCES = tests/unit/t-inbox.c
+tests_unit_t_inbox_CFLAGS = $(AM_CFLAGS) $(unit_cflags)
+tests_unit_t_inbox_LDADD = $(LDADD) $(CMOCKA_LIBS)
+
 check_PROGRAMS += tests/unit/t-strategy
 tests_unit_t_strategy_SOURCES = tests/unit/t-strategy.c
 tests_unit_t_strategy_CFLAGS = $(AM_CFLAGS) $(unit_cflags)

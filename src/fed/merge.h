@@ -3,8 +3,8 @@
  *
  * What comes out are the clients' segments one after the other, byte for byte: each keeps its
  * header, with what decodes and de-biases its bits, and its end, with the client's own digest. They
- * must fit together (features_fit). Memory does not grow with the streams, but for eight bytes a
- * sample in each of two sets that find duplicates.
+ * must fit together (features_fit). Memory does not grow with the streams, but for at most 24
+ * bytes a sample in each of two sets that find duplicates.
  */
 #ifndef MIST_FED_MERGE_H
 #define MIST_FED_MERGE_H

@@ -12,6 +12,11 @@ libmist_a_SOURCES += \
 	src/mist/privacy.c src/mist/privacy.h
 
 if HAVE_CMOCKA
+check_PROGRAMS += tests/unit/t-privacy
+tests_unit_t_privacy_SOURCES = tests/unit/t-privacy.c
+tests_unit_t_privacy_CFLAGS = $(AM_CFLAGS) $(unit_cflags)
+tests_unit_t_privacy_LDADD = $(LDADD) $(CMOCKA_LIBS)
+
 check_PROGRAMS += tests/unit/t-calibrate
 tests_unit_t_calibrate_SOURCES = tests/unit/t-calibrate.c
 tests_unit_t_calibrate_CFLAGS = $(AM_CFLAGS) $(unit_cflags)
