@@ -126,7 +126,8 @@ static int index_images(struct annotations *a, const char *path, struct err *err
 	uint32_t size = 16;
 	int i;
 
-	qsort(a->images, (size_t)a->nimages, sizeof(*a->images), compare_ids);
+	if (a->nimages)
+		qsort(a->images, (size_t)a->nimages, sizeof(*a->images), compare_ids);
 	while (size < 2 * (uint32_t)a->nimages)
 		size *= 2;
 	a->mask = size - 1;

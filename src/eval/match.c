@@ -121,7 +121,7 @@ static void match_coco(const struct truth *truths, size_t ntruths, const struct 
 	size_t i, t;
 	int a;
 
-	scratch_reserve(s, ntruths);
+	scratch_reserve(s, ntruths + 1); /* so that there is something to point to */
 	for (a = 0; a < MATCH_AREAS; a++)
 		line_up(&s->lineup[a], a, truths, ntruths);
 	for (i = 0; i < ndets && i < COCO_MAX_DETS; i++) {
