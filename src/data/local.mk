@@ -18,7 +18,7 @@ libmist_a_SOURCES += \
 	src/data/synth.c src/data/synth.h \
 	src/data/warp.c src/data/warp.h
 
-EXTRA_DIST += tests/unit/pictures.h tests/unit/unpack.h
+EXTRA_DIST += tests/unit/pictures.h tests/unit/coco128.h
 
 if HAVE_CMOCKA
 check_PROGRAMS += tests/unit/t-augment \

@@ -1,5 +1,5 @@
 #include "pictures.h"
-#include "unpack.h"
+#include "coco128.h"
 
 #include "data/batch.h"
 

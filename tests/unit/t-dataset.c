@@ -1,5 +1,5 @@
 #include "unit.h"
-#include "unpack.h"
+#include "coco128.h"
 
 #include "data/dataset.h"
 

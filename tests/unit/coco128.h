@@ -1,8 +1,8 @@
 /*
- * unpack.h - for tests on real pictures: members of ../shared/data/coco128.zip in a scratch folder.
+ * coco128.h - for tests on real pictures: members of ../shared/data/coco128.zip in a scratch folder.
  */
-#ifndef MIST_TESTS_UNPACK_H
-#define MIST_TESTS_UNPACK_H
+#ifndef MIST_TESTS_COCO128_H
+#define MIST_TESTS_COCO128_H
 
 #include "unit.h"
 
