@@ -98,6 +98,11 @@ scripts() {
 	shellcheck -f gcc -e SC2154 tests/helper.bash >>"$found" || :
 }
 
+manuals() {
+	command -v mandoc >/dev/null || { say "mandoc is not installed"; return; }
+	grep -E '^man/.*\.[1-8]$' "$tmp/files" | xargs mandoc -T lint -W warning >>"$found" || :
+}
+
 # Objects of the library: no mutable state at file scope (function-local statics count), and nothing
 # that prints or ends the process. By symbol, so that comments and macros cannot deceive.
 # .data.rel.ro holds constants with addresses in them.
@@ -146,6 +151,7 @@ lengths
 file_names
 guards
 scripts
+manuals
 objects
 analysis
 

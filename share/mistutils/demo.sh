@@ -71,7 +71,7 @@ coco-partition -q --seed 1 --scheme iid -o edge data 2
 
 row=public
 say "training on the public images, $public_epochs epochs"
-mist-model init --classes 3 --seed 1 -o start.safetensors "$share/models/yolov5n.yaml" >/dev/null
+mist-model init --classes 3 --names circle,square,triangle --seed 1 -o start.safetensors "$share/models/yolov5n.yaml" >/dev/null
 train -w start.safetensors --data public --img $img --epochs "$public_epochs" --lr0 0.02 -o public.safetensors
 judge public public.safetensors 0 "public network, untouched"
 
