@@ -31,7 +31,7 @@ local_sources() {
 	export MISTUTILS_SOURCES=$PWD/sources.conf PATH=$MIST_BUILDDIR/tools:$PATH
 }
 
-# Runs ./script in a folder of its own beside a link to ../shared.
+# Runs ./script in ./run, beside a link to ../shared. Scripts of one manual follow each other there.
 run_script() {
 	local missing
 	missing=$(grep -oE '\b(coco|mist)-[a-z]+\b' script | sort -u | while read -r name; do
@@ -42,8 +42,7 @@ run_script() {
 		need_shared data/yolov5n.pt
 		ln -sfn "$MIST_SRCDIR/../shared" shared
 	fi
-	rm -rf run
-	mkdir run
+	mkdir -p run
 	run --separate-stderr bash -euc "cd run; . ../script"
 	assert_ok
 }
