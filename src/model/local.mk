@@ -65,3 +65,7 @@ tests_unit_t_nms_SOURCES = tests/unit/t-nms.c
 tests_unit_t_nms_CFLAGS = $(AM_CFLAGS) $(unit_cflags)
 tests_unit_t_nms_LDADD = $(LDADD) $(CMOCKA_LIBS)
 endif
+
+EXTRA_PROGRAMS += tests/fuzz/fuzz-config
+tests_fuzz_fuzz_config_SOURCES = tests/fuzz/fuzz-config.c
+tests_fuzz_fuzz_config_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)

@@ -11,6 +11,7 @@
 #define N      3
 #define H      16
 #define W      24
+#define IMAGE  (3 * N * 28 * 28) /* room for the classifier's too */
 
 struct fixture {
 	struct model *m;
@@ -85,8 +86,8 @@ static int setup_graph(void **state, bool kinks)
 				       ? 0.7f + 0.2f * fabsf(v[k])
 				       : 0.3f * v[k];
 	}
-	f->image = xcalloc(3 * N * H * W, sizeof(float));
-	fill_normal(f->image, 3 * N * H * W, 1);
+	f->image = xcalloc(IMAGE, sizeof(float));
+	fill_normal(f->image, IMAGE, 1);
 	for (i = 0; i < 2; i++) {
 		f->weight[i] = xcalloc(14 * N * H * W, sizeof(float));
 		fill_normal(f->weight[i], 14 * N * H * W, 2 + (uint64_t)i);
@@ -574,6 +575,44 @@ static void the_profile_counts_every_multiply(void **state)
 	net_free(net);
 }
 
+/* LeNet-5 with batch norm: flattening, linear layers with and without an activation. */
+#define LENET                                                                                      \
+	"ch: 1\nimg: 28\nbackbone:\n"                                                              \
+	"- [-1, 1, Conv, [8, 5, 1, 2]]\n- [-1, 1, Conv, [8, 2, 2, 0]]\n"                           \
+	"- [-1, 1, Conv, [16, 5, 1, 0]]\n- [-1, 1, Conv, [16, 2, 2, 0]]\n"                         \
+	"- [-1, 1, Flatten, []]\n- [-1, 1, Linear, [120, True]]\n"                                 \
+	"- [-1, 1, Linear, [84, nn.SiLU()]]\n- [-1, 1, Linear, [10]]\n"
+
+static void a_classifier_learns_by_its_slopes(void **state)
+{
+	struct fixture *f = *state;
+	struct model *other = f->m;
+	const struct net_options opt = {.max_n = N, .h = 28, .w = 28, .train = true};
+	struct err err;
+	struct net *net;
+	float *grads;
+	double worst = 0;
+	int i;
+
+	f->m = model_init(LENET, 0, NULL, 9, &err);
+	if (!f->m)
+		fail_msg("%s", err.msg);
+	assert_non_null(graph_param(f->m->graph, "model.5.weight"));
+	assert_int_equal(graph_param(f->m->graph, "model.5.weight")->dim[1], 400);
+	net = net_new(f->m->graph, &opt, NULL, &err);
+	assert_non_null(net);
+	assert_int_equal(net_output(net, 0, N).c, 10);
+	grads = xcalloc(f->m->graph->nfloats, sizeof(float));
+	train_pass(f, net, grads);
+	for (i = 0; i < f->m->graph->nparams; i++)
+		if (param_trained(&f->m->graph->params[i]))
+			check_slope(f, net, grads, &f->m->graph->params[i], &worst);
+	free(grads);
+	net_free(net);
+	model_free(f->m);
+	f->m = other;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -587,6 +626,7 @@ int main(void)
 						teardown),
 		cmocka_unit_test_setup_teardown(the_inputs_gradient_passes_frozen_layers,
 						setup_smooth, teardown),
+		cmocka_unit_test(a_classifier_learns_by_its_slopes),
 		cmocka_unit_test(freezing_and_cutting_agree),
 		cmocka_unit_test(a_smaller_batch_gives_the_same),
 		cmocka_unit_test(what_cannot_be_planned_is_an_error),
