@@ -234,78 +234,80 @@ static float dequantise(const struct gate *g, int c, unsigned char b)
 	return low + (high - low) * ((float)b / 255);
 }
 
-static void put_value(const struct gate *g, int c, float v, unsigned char *payload, size_t i)
+/* w values of channel c, `ld` floats apart, to a row of a payload, and back. */
+static void put_row(const struct gate *g, int c, const float *x, int ld, int w, unsigned char *row)
+{
+	int i;
+
+	for (i = 0; i < w; i++, x += ld) {
+		if (g->encoding == ENCODING_U8) {
+			row[i] = quantise(g, c, *x);
+		} else if (g->encoding == ENCODING_F16) {
+			const uint16_t half = htole16(half_from_float(*x));
+
+			memcpy(row + 2 * i, &half, sizeof(half));
+		} else {
+			uint32_t word;
+
+			memcpy(&word, x, sizeof(word));
+			word = htole32(word);
+			memcpy(row + 4 * i, &word, sizeof(word));
+		}
+	}
+}
+
+static void get_row(const struct gate *g, int c, const unsigned char *row, float *x, int ld, int w)
 {
 	uint16_t half;
-
-	switch (g->encoding) {
-	case ENCODING_U8:
-		payload[i] = quantise(g, c, v);
-		break;
-	case ENCODING_F16:
-		half = half_from_float(v);
-		payload[2 * i] = (unsigned char)half;
-		payload[2 * i + 1] = (unsigned char)(half >> 8);
-		break;
-	default: {
-		uint32_t word;
-
-		memcpy(&word, &v, sizeof(word));
-		word = htole32(word);
-		memcpy(payload + 4 * i, &word, sizeof(word));
-	}
-	}
-}
-
-static float get_value(const struct gate *g, int c, const unsigned char *payload, size_t i)
-{
 	uint32_t word;
-	float v;
+	int i;
 
-	switch (g->encoding) {
-	case ENCODING_U8:
-		return dequantise(g, c, payload[i]);
-	case ENCODING_F16:
-		return half_to_float((uint16_t)(payload[2 * i] | payload[2 * i + 1] << 8));
-	default:
-		memcpy(&word, payload + 4 * i, sizeof(word));
-		word = le32toh(word);
-		memcpy(&v, &word, sizeof(v));
-		return v;
+	for (i = 0; i < w; i++, x += ld) {
+		if (g->encoding == ENCODING_U8) {
+			*x = dequantise(g, c, row[i]);
+		} else if (g->encoding == ENCODING_F16) {
+			memcpy(&half, row + 2 * i, sizeof(half));
+			*x = half_to_float(le16toh(half));
+		} else {
+			memcpy(&word, row + 4 * i, sizeof(word));
+			word = le32toh(word);
+			memcpy(x, &word, sizeof(word));
+		}
 	}
 }
 
+/* Rows outermost, so that a row's pixels are in the cache for all of its channels. */
 void gate_encode(const struct gate *g, const struct view *x, int image, unsigned char *payload)
 {
-	size_t i = 0;
-	int c, y, col;
+	const size_t row = gate_payload_bytes(g->encoding, 1, 1, x->w), plane = row * (size_t)x->h;
+	int c, y;
 
 	BUG_IF(g->c != x->c);
 	if (g->encoding == ENCODING_BIT) {
 		gate_encode_bits(g, x, image, payload);
 		return;
 	}
-	for (c = 0; c < x->c; c++)
-		for (y = 0; y < x->h; y++)
-			for (col = 0; col < x->w; col++)
-				put_value(g, c, view_at(x, image, y, col)[c], payload, i++);
+	for (y = 0; y < x->h; y++)
+		for (c = 0; c < x->c; c++)
+			put_row(g, c, view_at(x, image, y, 0) + c, x->ld, x->w,
+				payload + (size_t)c * plane + (size_t)y * row);
 }
 
 void gate_decode(const struct gate *g, const unsigned char *payload, const struct view *x,
 		 int image)
 {
-	size_t i = 0;
-	int c, y, col;
+	const size_t row = gate_payload_bytes(g->encoding, 1, 1, x->w), plane = row * (size_t)x->h;
+	int c, y;
 
 	BUG_IF(g->c != x->c);
 	if (g->encoding == ENCODING_BIT) {
 		gate_decode_bits(g, payload, x, image);
 		return;
 	}
-	for (c = 0; c < x->c; c++)
-		for (y = 0; y < x->h; y++)
-			for (col = 0; col < x->w; col++)
-				view_at(x, image, y, col)[c] = get_value(g, c, payload, i++);
+	for (y = 0; y < x->h; y++)
+		for (c = 0; c < x->c; c++)
+			get_row(g, c, payload + (size_t)c * plane + (size_t)y * row,
+				view_at(x, image, y, 0) + c, x->ld, x->w);
 	view_clear_pads(x, image, 0, x->h);
 }
 
