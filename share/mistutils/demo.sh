@@ -12,10 +12,10 @@ dir=${1-demo}
 share=${MISTUTILS_SHARE-$(dirname "$0")}
 img=160
 cut=4
-public_images=${DEMO_PUBLIC-192}
+public_images=${DEMO_PUBLIC-128}
 private_images=${DEMO_PRIVATE-192}
-public_epochs=${DEMO_PUBLIC_EPOCHS-30}
-epochs=${DEMO_EPOCHS-10}
+public_epochs=${DEMO_PUBLIC_EPOCHS-24}
+epochs=${DEMO_EPOCHS-6}
 
 die() {
 	printf 'demo: %s\n' "$*" >&2

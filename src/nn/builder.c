@@ -291,7 +291,7 @@ static int add_layer(struct builder *b, const struct module_row *row, struct lay
 		     const struct arg *args, int nargs, struct err *err)
 {
 	struct graph *g = b->graph;
-	int in[GRAPH_MAX_FROM], i, out;
+	int in[GRAPH_MAX_FROM] = {0}, i, out;
 
 	for (i = 0; i < l->nfrom; i++) {
 		in[i] = l->from[i] < 0 ? 0 : g->layers[l->from[i]].out;
