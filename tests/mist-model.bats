@@ -158,6 +158,42 @@ YAML
 	assert_says "info does not take --half"
 }
 
+@test "calibrate gives a cut thresholds and levels that the edge then uses" {
+	make a.st --names 'circle,square'
+	mist coco-synth -q --images 6 --classes 2 --img 64 -o public
+	assert_ok
+	mist mist-model calibrate -c 2 --data public --img 64 -o b.st a.st
+	assert_ok
+	mist mist-model calibrate -j 1 -c 2 --data public --img 64 -o again.st a.st
+	assert_same b.st again.st
+	mist mist-model info b.st --img 64
+	assert_output "gate at cut 2: bit, 16 channels, no noise, thresholds, levels"
+	mist mist-model diff a.st b.st
+	assert_output "mist.gate"
+	mist mist-extract -q -w b.st --mechanism none --img 64 -o edge.tar public
+	assert_ok
+	tar xOf edge.tar mist.json | grep -q '"threshold"'
+	# half of each channel's values lie above its median
+	mist mist-model calibrate -c 2 --threshold zero --data public --img 64 -o zero.st a.st
+	assert_ok
+	run ! cmp -s b.st zero.st
+}
+
+@test "calibrate without public pictures, or for a cut that is none, is refused" {
+	make a.st --names 'circle,square'
+	mist mist-model calibrate -c 2 -o b.st a.st
+	assert_one_line_error 2 "calibrate needs --data"
+	mist mist-model calibrate -c 2 --data nowhere -o b.st a.st
+	assert_one_line_error 3 "nowhere"
+	mkdir -p public/images
+	echo no >public/images/x.jpg
+	mist mist-model calibrate -c 2 --data public -o b.st a.st
+	[ "$status" -eq 3 ]
+	mist mist-model calibrate -c 9 --data public -o b.st a.st
+	[ "$status" -eq 2 ]
+	[ ! -e b.st ]
+}
+
 @test "standard input and output are files too" {
 	make a.st
 	run --separate-stderr sh -c '"$1" init small.yaml | "$1" info - --img 64' sh "$(prog mist-model)"

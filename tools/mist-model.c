@@ -2,6 +2,7 @@
  * mist-model - weight files: import from PyTorch, init, info, split at a cut, join, compare.
  */
 #include "base/cli.h"
+#include "mist/calibrate_model.h"
 #include "mist/gate_text.h"
 #include "model/import.h"
 #include "model/info.h"
@@ -14,25 +15,29 @@
 struct opts {
 	struct cli cli;
 	const struct command *command;
-	const char *cfg, *names;
+	const char *cfg, *names, *data;
 	long classes, img, cut;
+	enum threshold_rule threshold;
 	bool json, half;
 	char **args; /* behind the command; borrowed from argv */
 	int nargs;
 	unsigned given; /* options, as a set of enum key */
 };
 
-enum key { CFG = 256, CLASSES, NAMES, IMG, JSON, HALF };
+enum key { CFG = 256, CLASSES, NAMES, IMG, JSON, HALF, DATA, THRESHOLD };
 #define SET(o) (1u << ((o) == 'c' ? 0 : (o)-255))
 
 static const struct argp_option options[] = {
 	{"cfg", CFG, "YAML", 0, "import: the model of a checkpoint that does not carry it", 0},
 	{"classes", CLASSES, "N", 0, "init: number of classes (default: the YAML's)", 0},
 	{"names", NAMES, "A,B,...", 0, "init: the names of the classes", 0},
-	{"half", HALF, NULL, 0, "import, init, join: write 16-bit floats", 0},
-	{"img", IMG, "N", 0, "info: side of the image (default 640)", 0},
+	{"half", HALF, NULL, 0, "import, init, join, calibrate: write 16-bit floats", 0},
+	{"img", IMG, "N", 0, "info, calibrate: side of the image (default 640)", 0},
 	{"json", JSON, NULL, 0, "info: one JSON object", 0},
-	{"cut", 'c', "CUT", 0, "split: the first layer of the cloud", 0},
+	{"cut", 'c', "CUT", 0, "split, calibrate: the first layer of the cloud", 0},
+	{"data", DATA, "DATASET", 0, "calibrate: pictures that may be published", 0},
+	{"threshold", THRESHOLD, "RULE", 0,
+	 "calibrate: zero, median (default) or otsu, per channel", 0},
 	{0},
 };
 
@@ -50,55 +55,28 @@ static int run_import(struct opts *o, struct err *err)
 	return save(o, import_torchpt(o->args[0], o->cfg, err), err);
 }
 
-/* "a,b,c" as a list. */
-static char **split_names(const char *text, long *n)
-{
-	char **list = xcalloc(strlen(text) + 1, sizeof(*list));
-
-	for (*n = 0; text; ++*n) {
-		const char *comma = strchr(text, ',');
-
-		list[*n] = xstrndup(text, comma ? (size_t)(comma - text) : strlen(text));
-		text = comma ? comma + 1 : NULL;
-	}
-	return list;
-}
-
 static int run_init(struct opts *o, struct err *err)
 {
 	struct buf text = BUF_INIT;
 	char **names = NULL;
-	long n = 0;
+	size_t n = 0;
 	int rc = 0;
 
 	if (o->names)
-		names = split_names(o->names, &n);
-	if (names && o->classes && n != o->classes)
-		rc = err_set(err, STATUS_USAGE, "--names has %ld names for %ld classes", n,
+		names = names_split(o->names, &n);
+	if (names && o->classes && n != (size_t)o->classes)
+		rc = err_set(err, STATUS_USAGE, "--names has %zu names for %ld classes", n,
 			     o->classes);
 	if (!rc)
 		rc = import_config(o->args[0], &text, err);
 	if (!rc)
 		rc = save(o,
-			  model_init(text.data, (int)(n ? n : o->classes), names, o->cli.seed, err),
+			  model_init(text.data, n ? (int)n : (int)o->classes, names, o->cli.seed,
+				     err),
 			  err);
-	names_free(names, (size_t)n);
+	names_free(names, n);
 	buf_release(&text);
 	return rc;
-}
-
-static int add_gates(const struct model *m, struct buf *out, struct err *err)
-{
-	const char *json = model_meta(m, "mist.gate");
-	struct gates gates;
-
-	if (!json)
-		return 0;
-	if (gates_parse(json, &gates, err))
-		return -1;
-	gates_describe(&gates, out);
-	gates_release(&gates);
-	return 0;
 }
 
 static int run_info(struct opts *o, struct err *err)
@@ -110,12 +88,23 @@ static int run_info(struct opts *o, struct err *err)
 	if (m && o->json)
 		rc = info_json(m, (int)o->img, &out, err);
 	else if (m && !info_text(m, (int)o->img, &out, err))
-		rc = add_gates(m, &out, err);
+		rc = gates_describe_json(model_meta(m, "mist.gate"), &out, err);
 	if (!rc)
 		rc = file_write(o->cli.output ? o->cli.output : "-", out.data, out.len, err);
 	buf_release(&out);
 	model_free(m);
 	return rc;
+}
+
+static int run_calibrate(struct opts *o, struct err *err)
+{
+	struct notices notices = cli_notices(&o->cli);
+	struct calibrate_options opt = {(int)o->cut, (int)o->img, o->threshold, CONV_AUTO,
+					&notices};
+
+	if (!o->data)
+		return err_set(err, STATUS_USAGE, "calibrate needs --data, public pictures");
+	return save(o, calibrate_file(o->args[0], o->data, &opt, o->cli.threads, err), err);
 }
 
 static int run_split(struct opts *o, struct err *err)
@@ -154,6 +143,8 @@ static const struct command {
 	{"split", 1, SET('c'), run_split},
 	{"join", 2, SET(HALF), run_join},
 	{"diff", 2, 0, run_diff},
+	{"calibrate", 1, SET('c') | SET(DATA) | SET(THRESHOLD) | SET(IMG) | SET(HALF),
+	 run_calibrate},
 };
 
 static void take_args(struct opts *o, struct argp_state *state)
@@ -181,7 +172,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 {
 	struct opts *o = state->input;
 
-	if (key == 'c' || (key >= CFG && key <= HALF))
+	if (key == 'c' || (key >= CFG && key <= THRESHOLD))
 		o->given |= SET(key);
 	switch (key) {
 	case ARGP_KEY_INIT:
@@ -202,6 +193,13 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case 'c':
 		o->cut = cli_long(state, "--cut", arg, 1, 1000);
 		return 0;
+	case DATA:
+		o->data = arg;
+		return 0;
+	case THRESHOLD:
+		o->threshold =
+			(enum threshold_rule)cli_choice(state, "--threshold", arg, threshold_names);
+		return 0;
 	case JSON:
 		o->json = true;
 		return 0;
@@ -220,13 +218,16 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 static const struct argp argp = {
 	options,
 	parse,
-	"import CKPT.pt\ninit CFG.yaml\ninfo WEIGHTS\nsplit WEIGHTS\njoin EDGE CLOUD\ndiff A B",
-	"Make, describe, split, join and compare weight files.\v"
+	"import CKPT.pt\ninit CFG.yaml\ninfo WEIGHTS\nsplit WEIGHTS\njoin EDGE CLOUD\ndiff A "
+	"B\ncalibrate WEIGHTS",
+	"Make, describe, split, join, compare and calibrate weight files.\v"
 	"import reads a PyTorch checkpoint without running anything in it. init makes a fresh "
 	"model; "
 	"a CFG that is no file is looked for among the models that come with the programs "
 	"(yolov5n.yaml). split writes PREFIX.edge.safetensors and PREFIX.cloud.safetensors, PREFIX "
-	"being -o or the name of WEIGHTS. diff exits with 1 when the files differ.",
+	"being -o or the name of WEIGHTS. diff exits with 1 when the files differ. calibrate gives "
+	"the cut a gate: per channel a threshold and two levels, learnt from public pictures "
+	"alone.",
 	cli_children,
 	NULL,
 	NULL};
@@ -240,7 +241,7 @@ static int run(void *opts, struct err *err)
 
 int main(int argc, char **argv)
 {
-	struct opts opts = {.img = 640};
+	struct opts opts = {.img = 640, .threshold = THRESHOLD_MEDIAN};
 
 	return cli_main(argc, argv, &argp, &opts, run);
 }

@@ -332,6 +332,19 @@ void names_free(char **names, size_t n)
 	free(names);
 }
 
+char **names_split(const char *text, size_t *n)
+{
+	char **names = xcalloc(strlen(text) + 1, sizeof(*names));
+
+	for (*n = 0; text; ++*n) {
+		const char *comma = strchr(text, ',');
+
+		names[*n] = xstrndup(text, comma ? (size_t)(comma - text) : strlen(text));
+		text = comma ? comma + 1 : NULL;
+	}
+	return names;
+}
+
 bool path_exists(const char *path)
 {
 	struct stat st;

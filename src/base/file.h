@@ -57,6 +57,8 @@ int dir_install(const char *temp, const char *path, struct err *err);
 /* Names of the entries of a folder, sorted bytewise, without "." and ".."; free with names_free. */
 int dir_list(const char *path, char ***names, size_t *n, struct err *err);
 void names_free(char **names, size_t n);
+/* "a,b,c" as a list; free with names_free. */
+char **names_split(const char *text, size_t *n);
 
 bool path_exists(const char *path);
 bool path_is_dir(const char *path);

@@ -49,28 +49,26 @@ struct extract {
 /* Where YOLOv5 is cut in Sedna's and Plato's MistNet examples. */
 #define DEFAULT_CUT 4
 
-static int choose_cut(struct extract *x, struct err *err)
+int extract_cut(const struct model *m, int *cut, struct err *err)
 {
-	const char *own = model_meta(x->model, "mist.cut_layer");
+	const char *own = model_meta(m, "mist.cut_layer");
 	long v = DEFAULT_CUT;
 
-	if (!x->opt.cut && own &&
-	    num_long("mist.cut_layer of the weights", own, 1, INT_MAX, &v, err)) {
+	if (!*cut && own && num_long("mist.cut_layer of the weights", own, 1, INT_MAX, &v, err)) {
 		err->status = STATUS_INPUT;
 		return -1;
 	}
-	if (!x->opt.cut)
-		x->opt.cut = (int)v;
+	if (!*cut)
+		*cut = (int)v;
+	if (*cut < 1 || *cut >= m->graph->nlayers)
+		return err_set(err, STATUS_USAGE, "cut layer %d is not from 1 to %d", *cut,
+			       m->graph->nlayers - 1);
 	/* a part of a weight file (mist-model split) does for its own cut and those before */
-	if (x->opt.cut < x->model->graph->nlayers &&
-	    (x->model->from > 0 || x->opt.cut > x->model->to))
+	if (m->from > 0 || *cut > m->to)
 		return err_set(err, STATUS_INPUT,
 			       "the weights are a part of a model that lacks layers before cut %d",
-			       x->opt.cut);
-	if (x->opt.cut < x->model->graph->nlayers)
-		return 0;
-	return err_set(err, STATUS_USAGE, "cut layer %d is not from 1 to %d", x->opt.cut,
-		       x->model->graph->nlayers - 1);
+			       *cut);
+	return 0;
 }
 
 static int fill_shapes(struct extract *x, struct err *err)
@@ -99,7 +97,7 @@ static int fill_header(struct extract *x, struct err *err)
 	struct features_header *h = &x->header;
 	int i;
 
-	if (choose_cut(x, err))
+	if (extract_cut(x->model, &x->opt.cut, err))
 		return -1;
 	h->client = xstrdup(x->opt.client);
 	h->program = xstrdup(x->opt.program);

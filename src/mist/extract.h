@@ -33,6 +33,10 @@ struct extract_options {
 	void *progress_ctx;
 };
 
+/* *cut, where it is 0, becomes the weight file's mist.cut_layer, or 4 (where Sedna's and Plato's examples
+ * cut YOLOv5); a cut that the model does not have, or whose edge it lacks, is an error. */
+int extract_cut(const struct model *m, int *cut, struct err *err);
+
 struct extract;
 /*
  * Borrows everything; `noise` is of mechanism none for encodings other than bits. A cut or an image

@@ -26,3 +26,16 @@ void gates_describe(const struct gates *g, struct buf *out)
 			   gate->debias ? ", de-biased" : "");
 	}
 }
+
+int gates_describe_json(const char *json, struct buf *out, struct err *err)
+{
+	struct gates gates;
+
+	if (!json)
+		return 0;
+	if (gates_parse(json, &gates, err))
+		return -1;
+	gates_describe(&gates, out);
+	gates_release(&gates);
+	return 0;
+}

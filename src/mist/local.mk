@@ -1,6 +1,7 @@
 # Room: src/mist - the gate, privacy noise, feature streams.
 libmist_a_SOURCES += \
 	src/mist/calibrate.c src/mist/calibrate.h \
+	src/mist/calibrate_model.c src/mist/calibrate_model.h \
 	src/mist/extract.c src/mist/extract.h \
 	src/mist/extract_gate.c src/mist/extract_gate.h \
 	src/mist/features.h src/mist/features_header.c src/mist/features_read.c \

@@ -1,0 +1,28 @@
+/*
+ * calibrate_model.h - gates for every tensor that crosses a cut, from a public data set, written into
+ * a model (mist.cut_layer, mist.gate): what mist-extract, mist-train, mist-eval and mist-detect obey.
+ */
+#ifndef MIST_MIST_CALIBRATE_MODEL_H
+#define MIST_MIST_CALIBRATE_MODEL_H
+
+#include "base/err.h"
+#include "mist/calibrate.h"
+#include "model/model.h"
+#include "nn/conv.h"
+
+struct calibrate_options {
+	int cut; /* 0: the file's own mist.cut_layer, or 4 */
+	int img;
+	enum threshold_rule rule;
+	enum conv_path path;
+	const struct notices *notices; /* pictures that are left out */
+};
+
+/*
+ * Reads the weights and the data set, and returns the model with its gates; the caller frees. Pictures
+ * that cannot be decoded are left out with a notice. NULL on error.
+ */
+struct model *calibrate_file(const char *weights, const char *public_set,
+			     const struct calibrate_options *opt, int threads, struct err *err);
+
+#endif
