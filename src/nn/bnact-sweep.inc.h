@@ -34,13 +34,13 @@ SIMD_INLINE vf act_slope(vf u, enum act act)
 	switch (act) {
 	case ACT_SILU:
 		s = v_sigmoid(u);
-		return s * (1.0f + u * (1.0f - s));
+		return s * v_fma(u, 1.0f - s, one);
 	case ACT_RELU:
 		return v_select((vi)(u > 0), one, zero);
 	case ACT_LEAKY:
 		return v_select((vi)(u > 0), one, v_set(LEAKY_SLOPE));
 	case ACT_HARDSWISH:
-		s = v_select((vi)(u < -3.0f), zero, u * (1.0f / 3) + 0.5f);
+		s = v_select((vi)(u < -3.0f), zero, (u + 1.5f) * (1.0f / 3));
 		return v_select((vi)(u > 3.0f), one, s);
 	case ACT_NONE:
 		break;
@@ -58,15 +58,15 @@ SIMD_INLINE void forward_act(const struct bnact_row *r, enum act act)
 		float *y = r->y + (size_t)x * r->y_ld;
 
 		for (c = 0; c + LANES <= r->c; c += LANES) {
-			vf u = v_load(z + c) * v_load(r->scale + c) + v_load(r->shift + c);
+			vf u = v_fma(v_load(z + c), v_load(r->scale + c), v_load(r->shift + c));
 
 			u = act_value(u, act);
 			v_store(y + c, res ? u + v_load(res + c) : u);
 		}
 		if (c < r->c) {
 			const int n = r->c - c;
-			vf u = v_load_part(z + c, n) * v_load_part(r->scale + c, n) +
-			       v_load_part(r->shift + c, n);
+			vf u = v_fma(v_load_part(z + c, n), v_load_part(r->scale + c, n),
+				     v_load_part(r->shift + c, n));
 
 			u = act_value(u, act);
 			v_store_part(y + c, res ? u + v_load_part(res + c, n) : u, n);
@@ -95,9 +95,9 @@ SIMD_INLINE void sums_block(const struct bnact_row *r, enum act act, int c, cons
 			const vf z = v_load_n(pz + v * LANES, n);
 			vf du = v_load_n(pdy + v * LANES, n);
 
-			du = du * act_slope(z * scale[v] + shift[v], act);
+			du = du * act_slope(v_fma(z, scale[v], shift[v]), act);
 			sum[v] += du;
-			dot[v] += du * (z - mean[v]);
+			dot[v] = v_fma(du, z - mean[v], dot[v]);
 		}
 	}
 	for (v = 0; v < vecs; v++)
@@ -128,9 +128,9 @@ SIMD_INLINE void apply_vec(const struct bnact_row *r, enum act act, const float 
 {
 	const vf scale = v_load_n(r->scale + c, n);
 	const vf z = v_load_n(pz + c, n);
-	vf du = v_load_n(pdy + c, n) * act_slope(z * scale + v_load_n(r->shift + c, n), act);
+	vf du = v_load_n(pdy + c, n) * act_slope(v_fma(z, scale, v_load_n(r->shift + c, n)), act);
 
-	du = du * scale + (z * v_load_n(r->slope + c, n) + v_load_n(r->offset + c, n));
+	du = v_fma(du, scale, v_fma(z, v_load_n(r->slope + c, n), v_load_n(r->offset + c, n)));
 	v_store_n(pdz + c, du, n);
 }
 

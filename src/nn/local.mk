@@ -18,17 +18,17 @@ libmist_a_SOURCES += \
 	src/nn/tensor.c src/nn/tensor.h \
 	src/nn/upsample.c src/nn/upsample.h
 
-# The kernels: one source per family, compiled once per instruction set.
+# The kernels: one source per family, compiled once per instruction set. Contraction off: simd.inc.h.
 if HAVE_X86
 AM_CPPFLAGS += -DHAVE_X86_KERNELS
 noinst_LIBRARIES += libmist_avx2.a libmist_avx512.a
 kernel_libs += libmist_avx2.a libmist_avx512.a
 libmist_avx2_a_SOURCES = src/nn/bnact-avx2.c src/nn/conv-avx2.c \
 	src/nn/maxpool-avx2.c
-libmist_avx2_a_CFLAGS = $(AM_CFLAGS) $(AVX2_CFLAGS)
+libmist_avx2_a_CFLAGS = $(AM_CFLAGS) $(AVX2_CFLAGS) -ffp-contract=off
 libmist_avx512_a_SOURCES = src/nn/bnact-avx512.c src/nn/conv-avx512.c \
 	src/nn/maxpool-avx512.c
-libmist_avx512_a_CFLAGS = $(AM_CFLAGS) $(AVX512_CFLAGS)
+libmist_avx512_a_CFLAGS = $(AM_CFLAGS) $(AVX512_CFLAGS) -ffp-contract=off
 endif
 
 if HAVE_CMOCKA

@@ -43,6 +43,22 @@ SIMD_INLINE vf v_set(float x)
 #endif
 }
 
+/*
+ * a*b + c, rounded once where the processor can. The wide kernels are compiled with
+ * -ffp-contract=off, so that this is the only place where that happens and every width, and every
+ * compiler, gives the same bytes.
+ */
+SIMD_INLINE vf v_fma(vf a, vf b, vf c)
+{
+#if SIMD_BYTES == 64
+	return (vf)_mm512_fmadd_ps((__m512)a, (__m512)b, (__m512)c);
+#elif SIMD_BYTES == 32
+	return (vf)_mm256_fmadd_ps((__m256)a, (__m256)b, (__m256)c);
+#else
+	return a * b + c;
+#endif
+}
+
 /* The first n lanes (0 < n < LANES); the rest read as zeros, and are left as they are in memory. */
 #if SIMD_BYTES == 64
 SIMD_INLINE vf v_load_part(const float *p, int n)
@@ -151,16 +167,16 @@ SIMD_INLINE vf v_exp(vf x)
 	vf t, n, r, p;
 
 	x = v_max(v_min(x, v_set(87.0f)), v_set(-87.0f));
-	t = x * 1.44269504088896341f + magic;
+	t = v_fma(x, v_set(1.44269504088896341f), magic);
 	n = t - magic;
-	r = x - n * 0.693359375f;
-	r = r + n * 2.12194440e-4f;
-	p = r * 1.9875691500e-4f + 1.3981999507e-3f;
-	p = p * r + 8.3334519073e-3f;
-	p = p * r + 4.1665795894e-2f;
-	p = p * r + 1.6666665459e-1f;
-	p = p * r + 5.0000001201e-1f;
-	p = p * (r * r) + r + 1.0f;
+	r = v_fma(n, v_set(-0.693359375f), x);
+	r = v_fma(n, v_set(2.12194440e-4f), r);
+	p = v_fma(r, v_set(1.9875691500e-4f), v_set(1.3981999507e-3f));
+	p = v_fma(p, r, v_set(8.3334519073e-3f));
+	p = v_fma(p, r, v_set(4.1665795894e-2f));
+	p = v_fma(p, r, v_set(1.6666665459e-1f));
+	p = v_fma(p, r, v_set(5.0000001201e-1f));
+	p = v_fma(p, r * r, r) + 1.0f;
 	return (vf)((vu)p + ((vu)t << 23));
 }
 

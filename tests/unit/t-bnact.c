@@ -4,6 +4,7 @@
  */
 #include "nn-views.h"
 #include "nn/bnact.h"
+#include "nn/bnact-sweep.h"
 
 #define MAX_C 70
 
@@ -302,6 +303,61 @@ static void silu_is_accurate_to_a_few_units_in_the_last_place(void **state)
 	test_view_free(&y);
 }
 
+#ifdef HAVE_X86_KERNELS
+#define ROW_W 9
+#define ROW_C 37
+
+struct row_result {
+	float y[ROW_W * ROW_C], dz[ROW_W * ROW_C];
+	double sums[2 * ROW_C];
+};
+
+static void one_row(const struct bnact_kernels *k, enum act act, const float *v,
+		    struct row_result *out)
+{
+	struct bnact_row r = {.w = ROW_W, .c = ROW_C};
+
+	memset(out, 0, sizeof(*out));
+	r.scale = v;
+	r.shift = v + ROW_C;
+	r.mean = v + 2 * ROW_C;
+	r.slope = v + 3 * ROW_C;
+	r.offset = v + 4 * ROW_C;
+	r.z = v + 5 * ROW_C;
+	r.dy = r.z + ROW_W * ROW_C;
+	r.residual = r.dy + ROW_W * ROW_C;
+	r.z_ld = r.dy_ld = r.residual_ld = r.y_ld = ROW_C;
+	r.sums = out->sums;
+	r.y = out->y;
+	k->forward(&r, act);
+	k->sums(&r, act);
+	r.y = out->dz;
+	k->apply(&r, act);
+}
+
+static void avx2_and_avx512_give_the_same_bytes(void **state)
+{
+	struct row_result narrow, wide;
+	struct rng rng;
+	float *v;
+	int act;
+
+	(void)state;
+	if (!__builtin_cpu_supports("avx512f") || !__builtin_cpu_supports("avx512vl")) {
+		print_message("skipped: this processor has no AVX-512\n");
+		skip();
+	}
+	rng_init(&rng, 8, "bnact rows", 0);
+	v = random_floats(&rng, (5 + 3 * ROW_W) * ROW_C);
+	for (act = ACT_NONE; act <= ACT_HARDSWISH; act++) {
+		one_row(&bnact_kernels_avx2, act, v, &narrow);
+		one_row(&bnact_kernels_avx512, act, v, &wide);
+		assert_memory_equal(&narrow, &wide, sizeof(narrow));
+	}
+	free(v);
+}
+#endif
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -309,6 +365,9 @@ int main(void)
 			values_and_gradients_agree_with_the_formula_on_any_number_of_threads),
 		cmocka_unit_test(running_statistics_follow_with_momentum_and_unbiased_variance),
 		cmocka_unit_test(folding_gives_what_the_batch_norm_gave),
+#ifdef HAVE_X86_KERNELS
+		cmocka_unit_test(avx2_and_avx512_give_the_same_bytes),
+#endif
 		cmocka_unit_test(silu_is_accurate_to_a_few_units_in_the_last_place),
 	};
 

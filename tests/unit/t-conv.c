@@ -308,6 +308,31 @@ static void avx512_kernels_agree_with_the_definition(void **state)
 	run_path(CONV_AVX512);
 }
 
+static void avx2_and_avx512_give_the_same_bytes(void **state)
+{
+	enum conv_path path;
+	struct err err = ERR_INIT;
+	size_t i;
+
+	(void)state;
+	if (conv_resolve(CONV_AVX2, &path, &err) || conv_resolve(CONV_AVX512, &path, &err)) {
+		print_message("skipped: %s\n", err.msg);
+		skip();
+	}
+	for (i = 0; i < ARRAY_LEN(conv_cases); i++) {
+		struct result narrow, wide;
+		struct setup t;
+
+		setup_make(&t, &conv_cases[i]);
+		run(&t, CONV_AVX2, 1, &narrow);
+		run(&t, CONV_AVX512, 1, &wide);
+		check_same(&narrow, &wide, &t.s);
+		result_free(&narrow);
+		result_free(&wide);
+		setup_free(&t);
+	}
+}
+
 static void paths_have_names_and_foreign_names_are_refused(void **state)
 {
 	struct err err = ERR_INIT;
@@ -330,6 +355,7 @@ int main(void)
 		cmocka_unit_test(kernels_of_16_bytes_agree_with_the_definition),
 		cmocka_unit_test(avx2_kernels_agree_with_the_definition),
 		cmocka_unit_test(avx512_kernels_agree_with_the_definition),
+		cmocka_unit_test(avx2_and_avx512_give_the_same_bytes),
 		cmocka_unit_test(paths_have_names_and_foreign_names_are_refused),
 	};
 
