@@ -161,12 +161,19 @@ assert_rises() {
 	"$(prog mist-model)" init "$d/tiny.yaml" --seed 2 -q -o other.safetensors
 	mist mist-train -w other.safetensors --features "$f" --epochs 1 -o out/x
 	assert_one_line_error 3 "was made by other layers"
-	"$(prog mist-model)" init "$d/tiny.yaml" --seed 1 --classes 3 -q -o three.safetensors
-	mist mist-train -w three.safetensors --features "$f" --epochs 1 -o out/x
-	assert_one_line_error 3 "classes"
-	mist mist-train -w three.safetensors --data "$set" --img 64 --epochs 1 -o out/x
-	assert_one_line_error 3 "classes"
 	assert_empty_dir out
+}
+
+@test "weights of other classes keep all but the head" {
+	"$(prog mist-model)" init "$d/tiny.yaml" --seed 1 --classes 3 -q -o three.safetensors
+	for source in "--features $f" "--data $set --img 64"; do
+		# shellcheck disable=SC2086 # words
+		mist mist-train -w three.safetensors $source --epochs 1 -o out.safetensors
+		assert_ok
+		assert_says "the weights have 3 classes, the data 2"
+		run "$(prog mist-model)" info --json --img 64 out.safetensors
+		[[ $output == *'"classes":2,'* ]] || fail "$output"
+	done
 }
 
 @test "a weight that is not a number is refused by name" {

@@ -13,6 +13,7 @@ libmist_a_SOURCES += \
 	src/model/parts.c src/model/parts.h \
 	src/model/results.c src/model/results.h \
 	src/model/schedule.c src/model/schedule.h \
+	src/model/transfer.c src/model/transfer.h \
 	src/model/weightdiff.c src/model/weightdiff.h
 if HAVE_CMOCKA
 check_PROGRAMS += tests/unit/t-hyp

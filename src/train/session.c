@@ -100,12 +100,11 @@ static int open_source(struct session *s, struct err *err)
 {
 	const struct session_options *o = s->o;
 	const struct hyp *hyp = &s->train_options.hyp;
-	struct dataset_options d = {
-		.strict = o->strict, .nc = s->model->graph->nc, .notices = &o->notices};
+	struct dataset_options d = {.strict = o->strict, .notices = &o->notices};
 
 	if (!o->data) {
-		s->source = source_features(o->features ? o->features : "-", s->model, hyp,
-					    o->train.seed, err);
+		s->source = source_features(o->features ? o->features : "-", &s->model, hyp,
+					    o->train.seed, &o->notices, err);
 		if (s->source && o->img && o->img != s->source->img)
 			return err_set(err, STATUS_USAGE,
 				       "--img %d: the features are of images of %d pixels", o->img,
@@ -115,7 +114,7 @@ static int open_source(struct session *s, struct err *err)
 	s->dataset = dataset_open(o->data, &d, err);
 	if (!s->dataset)
 		return -1;
-	s->source = source_images(s->dataset, s->model, hyp, o->img ? o->img : DEFAULT_IMG,
+	s->source = source_images(s->dataset, &s->model, hyp, o->img ? o->img : DEFAULT_IMG,
 				  o->train.seed, o->strict, &o->notices, err);
 	return s->source ? 0 : -1;
 }

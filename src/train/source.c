@@ -1,6 +1,7 @@
 #include "train/source.h"
 
 #include "base/mem.h"
+#include "model/transfer.h"
 
 #include <stdlib.h>
 
@@ -33,4 +34,24 @@ void target_list_release(struct target_list *l)
 {
 	free(l->v);
 	*l = (struct target_list){NULL, 0, 0};
+}
+
+int source_adapt(struct model **m, int nc, char *const *names, uint64_t seed,
+		 const struct notices *notices, struct err *err)
+{
+	struct model *old = *m, *new;
+	int kept;
+
+	if (nc == old->graph->nc)
+		return 0;
+	new = transfer_classes(old, nc, names, seed, &kept, err);
+	if (!new)
+		return -1;
+	notice(notices,
+	       "the weights have %d classes, the data %d: %d of %d tensors are kept, the rest "
+	       "begins anew",
+	       old->graph->nc, nc, kept, new->graph->nparams);
+	model_free(old);
+	*m = new;
+	return 0;
 }

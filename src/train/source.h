@@ -40,21 +40,28 @@ struct source {
 };
 
 /*
- * A feature stream ("-": standard input). It must come from the layers that `m` has before the cut,
- * and know m's classes; no sample or a broken stream is an error. Flips by hyp->fliplr, moves by
- * hyp->translate in whole cells.
+ * A feature stream ("-": standard input). It must come from the layers that the model has before the
+ * cut; no sample or a broken stream is an error. Flips by hyp->fliplr, moves by hyp->translate in
+ * whole cells.
+ *
+ * Here and below: where the data name another number of classes than the weights, *m becomes a model
+ * of theirs (transfer.h; the old one is freed), with a notice.
  */
-struct source *source_features(const char *path, const struct model *m, const struct hyp *hyp,
-			       uint64_t seed, struct err *err);
+struct source *source_features(const char *path, struct model **m, const struct hyp *hyp,
+			       uint64_t seed, const struct notices *notices, struct err *err);
 
 /*
- * The training pictures of a data set (borrowed), augmented as `hyp` asks (data/augment.h): img x
- * img for the layers from the first. A picture that cannot be decoded is noticed and left out, or,
- * with `strict`, an error.
+ * The training pictures of a data set (borrowed), augmented as `hyp` asks (data/augment.h): img x img
+ * for the layers from the first. A picture that cannot be decoded is noticed and left out, or, with
+ * `strict`, an error.
  */
-struct source *source_images(const struct dataset *d, const struct model *m, const struct hyp *hyp,
+struct source *source_images(const struct dataset *d, struct model **m, const struct hyp *hyp,
 			     int img, uint64_t seed, bool strict, const struct notices *notices,
 			     struct err *err);
+
+/* For the above: makes the model one of these classes. */
+int source_adapt(struct model **m, int nc, char *const *names, uint64_t seed,
+		 const struct notices *notices, struct err *err);
 
 /*
  * Samples index[0 … *n-1], as `epoch` draws them, to images 0, 1, … of the net's inputs, which are

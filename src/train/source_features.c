@@ -165,11 +165,6 @@ static int check_names(const struct features_header *h, const struct model *m, c
 {
 	int i;
 
-	if (!h->nnames)
-		return 0; /* labels are checked one by one */
-	if (h->nnames != m->graph->nc)
-		return err_set(err, STATUS_INPUT, "'%s' has %d classes, the weights have %d", path,
-			       h->nnames, m->graph->nc);
 	for (i = 0; i < m->nnames && i < h->nnames; i++)
 		if (strcmp(h->names[i], m->names[i]))
 			return err_set(err, STATUS_INPUT,
@@ -285,18 +280,23 @@ static int read_all(struct features_source *f, struct features_reader *r, const 
 	return rc;
 }
 
-struct source *source_features(const char *path, const struct model *m, const struct hyp *hyp,
-			       uint64_t seed, struct err *err)
+struct source *source_features(const char *path, struct model **m, const struct hyp *hyp,
+			       uint64_t seed, const struct notices *notices, struct err *err)
 {
-	struct features_source *f;
 	struct features_reader *r = features_open(path, err);
-	int rc;
+	const struct features_header *h;
+	struct features_source *f;
+	int rc = 0;
 
 	if (!r)
 		return NULL;
 	f = xcalloc(1, sizeof(*f));
 	f->source = (struct source){.class = &features_class, .hyp = hyp, .seed = seed};
-	rc = read_all(f, r, m, strcmp(path, "-") ? path : "standard input", err);
+	h = features_header(r);
+	if (h->nnames)
+		rc = source_adapt(m, h->nnames, h->names, seed, notices, err);
+	if (!rc)
+		rc = read_all(f, r, *m, strcmp(path, "-") ? path : "standard input", err);
 	features_close(r);
 	if (rc) {
 		features_free(&f->source);

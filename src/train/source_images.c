@@ -143,38 +143,54 @@ static void identify(const struct dataset *d, char hex[DIGEST_HEX])
 	digest_hex(&digest, hex);
 }
 
-static int check_model(const struct dataset *d, const struct model *m,
+static int check_classes(const struct dataset *d, int nc, struct err *err)
+{
+	int i, k;
+
+	for (i = 0; i < d->nitems; i++)
+		for (k = 0; k < d->items[i].nlabels; k++)
+			if (d->items[i].labels[k].cls >= nc)
+				return err_set(err, STATUS_INPUT,
+					       "'%s' has an object of class %d, the weights have "
+					       "%d classes",
+					       d->items[i].path, d->items[i].labels[k].cls, nc);
+	return 0;
+}
+
+static int check_model(const struct dataset *d, struct model **m, uint64_t seed,
 		       const struct notices *notices, struct err *err)
 {
 	int i;
 
-	if (model_meta(m, "mist.gate"))
+	if (model_meta(*m, "mist.gate"))
 		return err_set(err, STATUS_INPUT,
 			       "the weights have a gate at layer %s: train them from features",
-			       model_meta(m, "mist.cut_layer"));
-	if (d->names && d->nnames != m->graph->nc)
-		return err_set(err, STATUS_INPUT,
-			       "'%s' has %d classes, the weights have %d: make weights with "
-			       "mist-model init --classes %d",
-			       d->path, d->nnames, m->graph->nc, d->nnames);
-	for (i = 0; d->names && i < m->nnames; i++)
-		if (strcmp(d->names[i], m->names[i])) {
-			notice(notices, "class %d is '%s' in '%s', '%s' in the weights", i,
-			       d->names[i], d->path, m->names[i]);
+			       model_meta(*m, "mist.cut_layer"));
+	if (!d->names)
+		return check_classes(d, (*m)->graph->nc, err);
+	for (i = 0; i < d->nnames && d->nnames == (*m)->nnames; i++)
+		if (strcmp(d->names[i], (*m)->names[i])) {
+			notice(notices,
+			       "class %d is '%s' in '%s', '%s' in the weights: its name becomes "
+			       "the former",
+			       i, d->names[i], d->path, (*m)->names[i]);
 			break;
 		}
+	if (source_adapt(m, d->nnames, d->names, seed, notices, err))
+		return -1;
+	model_set_names(*m, d->names, d->nnames);
 	return 0;
 }
 
-struct source *source_images(const struct dataset *d, const struct model *m, const struct hyp *hyp,
+struct source *source_images(const struct dataset *d, struct model **m, const struct hyp *hyp,
 			     int img, uint64_t seed, bool strict, const struct notices *notices,
 			     struct err *err)
 {
 	struct images_source *f;
 	struct shape shape;
 
-	if (check_model(d, m, notices, err) || augment_check(hyp, err) ||
-	    graph_shape(m->graph, 0, img, img, &shape, err))
+	if (check_model(d, m, seed, notices, err) || augment_check(hyp, err) ||
+	    graph_shape((*m)->graph, 0, img, img, &shape, err))
 		return NULL;
 	f = xcalloc(1, sizeof(*f));
 	f->source = (struct source){

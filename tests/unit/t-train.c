@@ -175,7 +175,7 @@ static struct model *run(const struct fixture *f, const struct train_options *op
 	struct train_events events = {watch, on_batch, on_epoch, is_interrupted, NULL};
 	struct model *m = new_model();
 	struct pool *pool = pool_new(threads);
-	struct source *s = source_features(f->stream, m, &opt->hyp, opt->seed, err);
+	struct source *s = source_features(f->stream, &m, &opt->hyp, opt->seed, NULL, err);
 	struct train *t;
 	bool found;
 	int rc = -1;
@@ -391,7 +391,7 @@ static void a_memory_limit_makes_micro_batches_or_is_refused(void **state)
 	struct err err = ERR_INIT;
 	struct model *m = new_model();
 	const struct fixture *f = *state;
-	struct source *s = source_features(f->stream, m, &o.hyp, 0, &err);
+	struct source *s = source_features(f->stream, &m, &o.hyp, 0, NULL, &err);
 	struct train *t = train_new(&o, m, s, NULL, &none, &err);
 	size_t whole;
 
@@ -424,18 +424,46 @@ static void foreign_streams_are_refused(void **state)
 
 	hyp_default(&hyp);
 	write_stream(f->stream, m, 3, other);
-	assert_null(source_features(f->stream, m, &hyp, 0, &err));
+	assert_null(source_features(f->stream, &m, &hyp, 0, NULL, &err));
 	assert_non_null(strstr(err.msg, "was made by other layers"));
 	assert_int_equal(err.status, STATUS_INPUT);
 	write_stream(f->stream, m, 0, NULL);
-	assert_null(source_features(f->stream, m, &hyp, 0, &err));
+	assert_null(source_features(f->stream, &m, &hyp, 0, NULL, &err));
 	assert_non_null(strstr(err.msg, "it has no samples"));
 	write_stream(f->stream, m, 3, NULL);
 	model_free(m);
-	m = model_init(yaml, 3, NULL, 7, &err);
-	assert_null(source_features(f->stream, m, &hyp, 0, &err));
-	assert_non_null(strstr(err.msg, "has 2 classes, the weights have 3"));
+}
+
+static void weights_of_other_classes_keep_what_fits(void **state)
+{
+	const struct fixture *f = *state;
+	struct err err = ERR_INIT;
+	struct model *m = model_init(yaml, 3, NULL, 7, &err),
+		     *was = model_init(yaml, 3, NULL, 7, &err);
+	struct hyp hyp;
+	struct source *s;
+	const struct param *p, *q;
+	int i, same = 0;
+
+	hyp_default(&hyp);
+	s = source_features(f->stream, &m, &hyp, 0, NULL, &err);
+	if (!s)
+		fail_msg("%s", err.msg);
+	assert_int_equal(m->graph->nc, 2);
+	assert_string_equal(m->names[1], "light");
+	for (i = 0; i < m->graph->nparams; i++) {
+		p = &m->graph->params[i];
+		q = graph_param(was->graph, p->name);
+		assert_non_null(q);
+		if (p->kind == PARAM_COUNTER || p->count != q->count)
+			continue;
+		assert_memory_equal(m->params + p->offset, was->params + q->offset, p->count * 4);
+		same++;
+	}
+	assert_true(same > m->graph->nparams / 2);
+	source_free(s);
 	model_free(m);
+	model_free(was);
 }
 
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, set_up, tear_down)
@@ -451,6 +479,7 @@ int main(void)
 		TEST(a_stop_condition_ends_the_run),
 		TEST(a_memory_limit_makes_micro_batches_or_is_refused),
 		TEST(foreign_streams_are_refused),
+		TEST(weights_of_other_classes_keep_what_fits),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
