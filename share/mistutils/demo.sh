@@ -64,9 +64,10 @@ judge() {
 	}' "$1.eval" >>rows
 }
 
+# Drawn larger than the network sees them, for the sake of who looks at the boxes.
 say "drawing $public_images public and $private_images private images, and 64 to judge by"
-coco-synth -q --seed 1 --images "$public_images" --val 0 --classes 3 --img $img -o public
-coco-synth -q --seed 2 --images "$private_images" --val 64 --classes 3 --img $img -o data
+coco-synth -q --seed 1 --images "$public_images" --val 0 --classes 3 --img 320 -o public
+coco-synth -q --seed 2 --images "$private_images" --val 64 --classes 3 --img 320 -o data
 coco-partition -q --seed 1 --scheme iid -o edge data 2
 
 row=public
@@ -110,7 +111,7 @@ mistnet bits "bits without noise" --mechanism none
 mistnet noisy "bits, epsilon 2 per bit" --epsilon 2
 
 say "drawing what the network finds"
-mist-detect -q -w noisy.safetensors --img $img --conf-thres 0.25 -o pictures data/images/val 2>>log.txt
+mist-detect -q -w noisy.safetensors --img $img --conf-thres 0.4 -o pictures data/images/val 2>>log.txt
 
 printf '\n%-38s %6s %6s %6s %8s %12s %7s\n' "64 unseen images" P R mAP50 mAP50-95 "bytes/client" seconds
 cat rows
