@@ -126,7 +126,8 @@ assert_rises() {
 @test "a signal ends a run with a checkpoint and a sentence" {
 	"$(prog mist-train)" -w "$w" --features "$f" --epochs 100000 --project p -o out.safetensors 2>err &
 	local pid=$! rc=0
-	until [ -s p/last.safetensors ]; do sleep 0.05; done
+	# not for ever, should it have died
+	while [ ! -s p/last.safetensors ] && kill -0 $pid; do sleep 0.05; done
 	kill -TERM $pid
 	wait $pid || rc=$?
 	[ "$rc" -eq 4 ]

@@ -211,7 +211,8 @@ static int add_sample(struct features_source *f, const struct features_sample *i
 	for (i = 0; i < f->ntensors; i++)
 		memcpy(s.data + f->offset[i], in->data[i], f->payload[i]);
 	s.labels = xcalloc((size_t)in->nlabels, sizeof(*s.labels));
-	memcpy(s.labels, in->labels, (size_t)in->nlabels * sizeof(*s.labels));
+	if (in->nlabels) /* an empty list may be NULL */
+		memcpy(s.labels, in->labels, (size_t)in->nlabels * sizeof(*s.labels));
 	digest_add(digest, in->key, strlen(in->key) + 1);
 	digest_add(digest, s.data, f->size);
 	digest_add(digest, s.labels, (size_t)in->nlabels * sizeof(*s.labels));
