@@ -186,8 +186,15 @@ static int read_model(struct config *c, const struct yaml_node *top, struct err 
 		return -1;
 	c->nc = (struct arg){.kind = nc ? ARG_NUMBER : ARG_NONE, .number = (double)nc};
 	g->nc = (int)nc;
-	if (anchors && arg_from_node(c, anchors, 0, &c->anchors, err))
-		return -1;
+	if (anchors) {
+		/* Aside, or the word "anchors" among them would mean the list that is being made. */
+		struct arg list = {0};
+		int rc = arg_from_node(c, anchors, 0, &list, err);
+
+		c->anchors = list;
+		if (rc)
+			return -1;
+	}
 	/* parse_model leaves layers as wide as the head's output unscaled: it must know them. */
 	if (c->anchors.nitems && c->anchors.items[0].kind == ARG_LIST)
 		g->na = c->anchors.items[0].nitems / 2;

@@ -296,6 +296,15 @@ static void the_number_of_classes_can_be_replaced(void **state)
 	}
 }
 
+static void anchors_that_name_themselves_end(void **state)
+{
+	struct err err = ERR_INIT;
+
+	(void)state;
+	assert_null(config_parse("x", "nc: 1\nanchors:\n  - [anchors]\n", &err));
+	assert_int_equal(err.status, STATUS_INPUT);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -306,6 +315,7 @@ int main(void)
 		cmocka_unit_test(repeats_and_widths_round_as_theirs_do),
 		cmocka_unit_test(what_is_wrong_is_said_with_its_line),
 		cmocka_unit_test(the_number_of_classes_can_be_replaced),
+		cmocka_unit_test(anchors_that_name_themselves_end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
