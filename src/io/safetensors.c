@@ -497,14 +497,34 @@ static float load_float(enum safetensors_type type, const unsigned char *p)
 
 #define CHUNK 65536 /* bytes converted at a time */
 
-int safetensors_read_floats(struct safetensors *s, const struct safetensors_tensor *t, float *out,
-			    struct err *err)
+/* Converts `n` values of a type. */
+typedef void load_fn(enum safetensors_type type, const unsigned char *from, size_t n, void *to);
+
+static void load_floats(enum safetensors_type type, const unsigned char *from, size_t n, void *to)
 {
-	size_t size = safetensors_size(t->type), i, at;
+	size_t size = safetensors_size(type), i;
+	float *out = to;
+
+	for (i = 0; i < n; i++)
+		out[i] = load_float(type, from + i * size);
+}
+
+static void load_ints(enum safetensors_type type, const unsigned char *from, size_t n, void *to)
+{
+	size_t size = safetensors_size(type), i;
+	int64_t *out = to;
+
+	for (i = 0; i < n; i++)
+		out[i] = load_int(type, from + i * size);
+}
+
+/* The values of `t`, converted a chunk at a time; `step` bytes each in `out`. */
+static int read_converted(struct safetensors *s, const struct safetensors_tensor *t,
+			  load_fn *convert, size_t step, char *out, struct err *err)
+{
+	size_t size = safetensors_size(t->type), at;
 	unsigned char chunk[CHUNK];
 
-	if (t->type == SAFETENSORS_F32)
-		return safetensors_read(s, t, out, err);
 	if (unpark(s, err))
 		return -1;
 	for (at = 0; at < t->bytes; at += CHUNK) {
@@ -512,31 +532,25 @@ int safetensors_read_floats(struct safetensors *s, const struct safetensors_tens
 
 		if (read_at(s, chunk, n, s->data + t->begin + at, err))
 			return -1;
-		for (i = 0; i < n / size; i++)
-			*out++ = load_float(t->type, chunk + i * size);
+		convert(t->type, chunk, n / size, out + at / size * step);
 	}
 	return 0;
+}
+
+int safetensors_read_floats(struct safetensors *s, const struct safetensors_tensor *t, float *out,
+			    struct err *err)
+{
+	if (t->type == SAFETENSORS_F32)
+		return safetensors_read(s, t, out, err);
+	return read_converted(s, t, load_floats, sizeof(*out), (char *)out, err);
 }
 
 int safetensors_read_ints(struct safetensors *s, const struct safetensors_tensor *t, int64_t *out,
 			  struct err *err)
 {
-	size_t size = safetensors_size(t->type), i, at;
-	unsigned char chunk[CHUNK];
-
 	if (!types[t->type].integer)
 		return bad_tensor(s, t->name, "is not of integers", err);
-	if (unpark(s, err))
-		return -1;
-	for (at = 0; at < t->bytes; at += CHUNK) {
-		size_t n = t->bytes - at < CHUNK ? t->bytes - at : CHUNK;
-
-		if (read_at(s, chunk, n, s->data + t->begin + at, err))
-			return -1;
-		for (i = 0; i < n / size; i++)
-			*out++ = load_int(t->type, chunk + i * size);
-	}
-	return 0;
+	return read_converted(s, t, load_ints, sizeof(*out), (char *)out, err);
 }
 
 int safetensors_digest(struct safetensors *s, char hex[DIGEST_HEX], struct err *err)

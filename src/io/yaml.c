@@ -298,34 +298,42 @@ int yaml_want(const struct yaml_node *node, enum yaml_kind kind, const char *wha
 	return yaml_err(node, err, "'%s' is not %s", what, names[kind]);
 }
 
+#define QUOTED 128 /* bytes of a name between quotes; a longer one is cut */
+
+static const char *quote(char quoted[QUOTED], const char *what)
+{
+	snprintf(quoted, QUOTED, "'%.*s'", QUOTED - 3, what);
+	return quoted;
+}
+
+/* What num.h said of `what`, told with the node's place; it names the value itself. */
+static int number_at(const struct yaml_node *node, int rc, const struct err *cause, struct err *err)
+{
+	return rc ? yaml_err(node, err, "%s", cause->msg) : 0;
+}
+
 int yaml_long(const struct yaml_node *node, const char *what, long min, long max, long *out,
 	      struct err *err)
 {
+	char quoted[QUOTED];
 	struct err cause;
-	char *quoted;
-	int rc;
 
 	if (yaml_want(node, YAML_SCALAR, what, err))
 		return -1;
-	quoted = xasprintf("'%s'", what);
-	rc = num_long(quoted, node->text, min, max, out, &cause);
-	free(quoted);
-	return rc ? yaml_err(node, err, "%s", cause.msg) : 0;
+	return number_at(node, num_long(quote(quoted, what), node->text, min, max, out, &cause),
+			 &cause, err);
 }
 
 int yaml_double(const struct yaml_node *node, const char *what, double min, double max, double *out,
 		struct err *err)
 {
+	char quoted[QUOTED];
 	struct err cause;
-	char *quoted;
-	int rc;
 
 	if (yaml_want(node, YAML_SCALAR, what, err))
 		return -1;
-	quoted = xasprintf("'%s'", what);
-	rc = num_double(quoted, node->text, min, max, out, &cause);
-	free(quoted);
-	return rc ? yaml_err(node, err, "%s", cause.msg) : 0;
+	return number_at(node, num_double(quote(quoted, what), node->text, min, max, out, &cause),
+			 &cause, err);
 }
 
 /* YAML 1.1's words, in any of their three capitalisations; 1 true, 0 false, -1 neither. */
