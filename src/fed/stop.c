@@ -25,10 +25,15 @@ static const struct {
 	const char *name;
 	enum stop_metric metric;
 } metrics[] = {
-	{"rounds", STOP_ROUNDS},     {"epochs", STOP_EPOCHS},
-	{"accuracy", STOP_ACCURACY}, {"targetAccuracy", STOP_ACCURACY},
-	{"loss", STOP_LOSS},         {"deltaLoss", STOP_DELTA_LOSS},
+	{"rounds", STOP_ROUNDS},
+	{"epochs", STOP_EPOCHS},
+	{"accuracy", STOP_ACCURACY},
+	{"targetAccuracy", STOP_ACCURACY},
+	{"loss", STOP_LOSS},
+	{"deltaLoss", STOP_DELTA_LOSS},
 	{"time", STOP_TIME},
+	{"clients", STOP_CLIENTS},
+	{"num_of_ready_clients", STOP_CLIENTS},
 };
 
 /* Longer spellings first, so that "<=" is not read as "<". */
@@ -40,8 +45,8 @@ static const struct {
 	{"<", CMP_LT},  {">", CMP_GT},  {"=", CMP_EQ},
 };
 
-static const char *const metric_name[] = {"rounds", "epochs",    "accuracy",
-					  "loss",   "deltaLoss", "time"};
+static const char *const metric_name[] = {"rounds",    "epochs", "accuracy", "loss",
+					  "deltaLoss", "time",   "clients"};
 static const char *const op_name[] = {"<", "<=", ">", ">=", "==", "!="};
 
 struct parser {
@@ -126,7 +131,7 @@ static struct stop *parse_compare(struct parser *p)
 	char *end;
 
 	if (!take_metric(p, &node.metric))
-		return fail(p, "rounds, epochs, accuracy, loss, deltaLoss or time");
+		return fail(p, "rounds, epochs, accuracy, loss, deltaLoss, time or clients");
 	if (!take_operator(p, &node.op))
 		return fail(p, "one of < <= > >= == !=");
 	skip_space(p);

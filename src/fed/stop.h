@@ -4,14 +4,16 @@
  *
  *	expression = term { "or" term }          term = factor { "and" factor }
  *	factor     = "not" factor | "(" expression ")" | METRIC OPERATOR NUMBER
- *	METRIC     = rounds | epochs | accuracy | targetAccuracy | loss | deltaLoss | time
+ *	METRIC     = rounds | epochs | accuracy | targetAccuracy | loss | deltaLoss | time |
+ *	             clients | num_of_ready_clients
  *	OPERATOR   = < <= > >= == = !=
  *
  * accuracy (targetAccuracy is Sedna's name for it) is mAP at IoU 0.5 for detectors and top-1 for
  * classifiers, in 0..1; deltaLoss is |loss - previous loss| between two successive epochs or
- *rounds; time is seconds since the start. A comparison with a metric that is not known yet
- *(deltaLoss in the first epoch, accuracy without validation) is false, and so is its negation's
- *operand: "not" turns that into true, as in any two-valued logic.
+ * rounds; time is seconds since the start; clients (Sedna: num_of_ready_clients) is how many have sent
+ * what an aggregation waits for, in the same language "num_of_ready_clients > 5". A comparison with a
+ * metric that is not known yet (deltaLoss in the first epoch, accuracy without validation) is false,
+ * and so is its negation's operand: "not" turns that into true, as in any two-valued logic.
  */
 #ifndef MIST_FED_STOP_H
 #define MIST_FED_STOP_H
@@ -25,6 +27,7 @@ enum stop_metric {
 	STOP_LOSS,
 	STOP_DELTA_LOSS,
 	STOP_TIME,
+	STOP_CLIENTS,
 	STOP_METRICS, /* how many there are */
 };
 

@@ -150,8 +150,9 @@ static int open_stop(struct session *s, struct err *err)
 	if (stop_uses(s->stop, STOP_ACCURACY) && !s->o->val)
 		return err_set(err, STATUS_USAGE,
 			       "--stop: accuracy is known only with --val DATASET");
-	if (stop_uses(s->stop, STOP_ROUNDS))
-		return err_set(err, STATUS_USAGE, "--stop: a training run knows of no rounds");
+	if (stop_uses(s->stop, STOP_ROUNDS) || stop_uses(s->stop, STOP_CLIENTS))
+		return err_set(err, STATUS_USAGE, "--stop: a training run knows of no %s",
+			       stop_uses(s->stop, STOP_ROUNDS) ? "rounds" : "clients");
 	s->train_options.stop = s->stop;
 	return 0;
 }

@@ -55,6 +55,19 @@ static void what_is_not_known_yet_stops_nothing(void **state)
 	assert_false(decide("accuracy<0.5", values(1, -1, -1)));
 }
 
+static void sednas_trigger_is_an_expression_too(void **state)
+{
+	struct stop_values v = {0};
+
+	(void)state;
+	assert_false(decide("num_of_ready_clients > 5", v));
+	v.known[STOP_CLIENTS] = true;
+	v.value[STOP_CLIENTS] = 5;
+	assert_false(decide("num_of_ready_clients > 5", v));
+	assert_true(decide("num_of_ready_clients >= 5", v));
+	assert_true(decide("clients = 5", v));
+}
+
 static void the_reason_names_the_comparison_that_held(void **state)
 {
 	struct stop_values v = values(3, 0.96, 0.2);
@@ -110,6 +123,7 @@ int main(void)
 		cmocka_unit_test(the_reference_jobs_condition_is_understood),
 		cmocka_unit_test(and_binds_tighter_than_or_and_not_than_and),
 		cmocka_unit_test(what_is_not_known_yet_stops_nothing),
+		cmocka_unit_test(sednas_trigger_is_an_expression_too),
 		cmocka_unit_test(the_reason_names_the_comparison_that_held),
 		cmocka_unit_test(bad_expressions_say_where),
 		cmocka_unit_test(nesting_is_bounded),
