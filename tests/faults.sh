@@ -8,6 +8,7 @@ export MISTUTILS_SHARE=$MIST_SRCDIR/share/mistutils LC_ALL=C
 tools=$MIST_BUILDDIR/tools
 scratch=$(mktemp -d) || exit 4
 trap 'rm -rf "$scratch"' EXIT
+export XDG_STATE_HOME=$scratch/state # ledgers
 # The n-th call: the first few, where most of the code is, and some far ones.
 calls="1 2 3 5 8 13 40 100"
 runs=0

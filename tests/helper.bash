@@ -14,6 +14,8 @@ bats_require_minimum_version 1.5.0
 export MIST_SRCDIR MIST_BUILDDIR
 # The programs of this build, whatever is installed; messages in English, dates and sizes in C.
 export LC_ALL=C MISTUTILS_SHARE=$MIST_SRCDIR/share/mistutils
+# Ledgers are begun in the test's folder (beside its scratch), never in the home of who runs it.
+export XDG_STATE_HOME=${BATS_TEST_TMPDIR:-${BATS_FILE_TMPDIR:-/nonexistent}}/state
 
 setup() {
 	scratch

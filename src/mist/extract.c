@@ -30,6 +30,7 @@ struct extract {
 	struct extract_options opt;
 	struct features_header header;
 	size_t payload_bytes; /* of one release */
+	char *context;        /* what besides the clean bits determines a release's noise */
 	struct worker *workers;
 	int nworkers;
 	struct pool *pool;
@@ -92,6 +93,19 @@ static int fill_shapes(struct extract *x, struct err *err)
 	return extract_gates(x->model, h->cut, h->encoding, x->noise, &h->gates, err);
 }
 
+/* Releases with other probabilities or shapes are others, whatever their bits. The caller frees. */
+static char *noise_context(const struct features_header *h, const struct noise *n)
+{
+	struct buf text = BUF_INIT;
+	int i;
+
+	buf_printf(&text, "mistutils release 1, %s, T %016jx", encoding_names[h->encoding],
+		   (uintmax_t)n->threshold);
+	for (i = 0; i < h->ntensors; i++)
+		buf_printf(&text, ", %dx%dx%d", h->shape[i].c, h->shape[i].h, h->shape[i].w);
+	return buf_detach(&text);
+}
+
 static int fill_header(struct extract *x, struct err *err)
 {
 	struct features_header *h = &x->header;
@@ -117,6 +131,7 @@ static int fill_header(struct extract *x, struct err *err)
 	if (fill_shapes(x, err))
 		return -1;
 	model_extractor_digest(x->model, h->cut, h->extractor);
+	x->context = noise_context(h, x->noise);
 	return 0;
 }
 
@@ -185,6 +200,7 @@ void extract_free(struct extract *x)
 	free(x->workers);
 	pool_free(x->pool);
 	features_header_release(&x->header);
+	free(x->context);
 	pthread_cond_destroy(&x->turned);
 	pthread_mutex_destroy(&x->lock);
 	free(x);
@@ -224,9 +240,8 @@ static void mirror(struct image *img)
 	}
 }
 
-/* The letterboxed image through the layers and the gate; `release` numbers what is sent. */
-static void encode(const struct extract *x, struct worker *w, uint64_t release,
-		   unsigned char *payload)
+/* The letterboxed image through the layers and the gate, clean. */
+static void encode(const struct extract *x, struct worker *w, unsigned char *payload)
 {
 	const struct features_header *h = &x->header;
 	struct view in = net_input(w->net, 0, 1);
@@ -239,11 +254,26 @@ static void encode(const struct extract *x, struct worker *w, uint64_t release,
 		const struct view out = net_output(w->net, i, 1);
 
 		gate_encode(g, &out, 0, payload);
-		if (g->encoding == ENCODING_BIT)
-			gate_flip(x->noise, release * (uint64_t)h->ntensors + (uint64_t)i, payload,
-				  out.c, out.h, out.w);
 		payload += gate_payload_bytes(g->encoding, out.c, out.h, out.w);
 	}
+}
+
+/* Noise over a whole clean payload, which determines it. */
+static void add_noise(const struct extract *x, unsigned char *payload)
+{
+	const struct features_header *h = &x->header;
+	struct noise n;
+	int i;
+
+	if (x->noise->mechanism == MECHANISM_NONE)
+		return;
+	noise_derive(x->noise, x->context, payload, x->payload_bytes, &n);
+	for (i = 0; i < h->ntensors; i++) {
+		gate_flip(&n, (uint64_t)i, payload, h->shape[i].c, h->shape[i].h, h->shape[i].w);
+		payload += gate_payload_bytes(h->encoding, h->shape[i].c, h->shape[i].h,
+					      h->shape[i].w);
+	}
+	noise_release(&n);
 }
 
 static void describe(const struct letterbox *lb, bool flipped, struct buf *json)
@@ -288,11 +318,13 @@ static int prepare(const struct extract *x, struct worker *w, int job, struct er
 	image_release(&img);
 	take_labels(item, &lb, w);
 	for (r = 0; r < releases; r++) {
+		unsigned char *payload = w->payload + (size_t)r * x->payload_bytes;
+
 		if (r)
 			mirror(&w->letterboxed);
 		describe(&lb, r, &w->json[r]);
-		encode(x, w, (uint64_t)job * (uint64_t)releases + (uint64_t)r,
-		       w->payload + (size_t)r * x->payload_bytes);
+		encode(x, w, payload);
+		add_noise(x, payload);
 	}
 	image_release(&w->letterboxed);
 	return 0;

@@ -3,7 +3,7 @@
  *
  * Every worker takes a whole image through decoding, letterbox, layers, gate and noise with a small
  * network of its own, so decoding and computing overlap and nothing waits but the writer: samples
- * are written in the data set's order. The noise of a sample depends on the key and its number
+ * are written in the data set's order. The noise of a sample depends on the key and its clean bits
  * alone, so the bytes do not depend on the number of threads.
  */
 #ifndef MIST_MIST_EXTRACT_H

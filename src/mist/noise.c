@@ -119,6 +119,19 @@ void noise_release(struct noise *n)
 	sodium_memzero(n, sizeof(*n));
 }
 
+void noise_derive(const struct noise *n, const char *context, const void *bits, size_t size,
+		  struct noise *out)
+{
+	crypto_generichash_state st;
+
+	*out = *n;
+	crypto_generichash_init(&st, n->key, sizeof(n->key), sizeof(out->key));
+	crypto_generichash_update(&st, (const uint8_t *)context, strlen(context) + 1);
+	crypto_generichash_update(&st, bits, size);
+	crypto_generichash_final(&st, out->key, sizeof(out->key));
+	sodium_memzero(&st, sizeof(st));
+}
+
 static void keystream_init(struct keystream *ks, const uint8_t *key, uint64_t stream)
 {
 	size_t i;

@@ -51,6 +51,17 @@ void noise_release(struct noise *n);
  */
 void noise_flip(const struct noise *n, uint64_t stream, unsigned char *bits, size_t size);
 
+/*
+ * The noise of one release: `out` is `n` with the key BLAKE2b(n's key; context, bits), for flipping
+ * `bits` themselves (streams 0, 1, … of it). The same clean bits in the same context are so given the
+ * same flips again, a permanent response as RAPPOR's, without storing any; other bits, even by one,
+ * are given independent ones. Were the flips those of a name or a number, two releases that differ
+ * (another processor rounds one value to the other side) would show where they differ.
+ * Release `out` as well.
+ */
+void noise_derive(const struct noise *n, const char *context, const void *bits, size_t size,
+		  struct noise *out);
+
 /* T for a mechanism and epsilon; the effective epsilon of a T, rounded up; both in one, per bit. */
 uint64_t noise_threshold(enum mechanism mechanism, double epsilon);
 double noise_epsilon(uint64_t threshold);

@@ -236,6 +236,36 @@ static void any_length_is_a_prefix_and_nothing_else_is_touched(void **state)
 	free(whole);
 }
 
+/* A permanent response: the flips are the clean bits' and the context's, and nobody else's. */
+static void what_is_the_same_is_flipped_the_same(void **state)
+{
+	unsigned char clean[64] = {1, 2, 3}, other[64] = {1, 2, 2};
+	unsigned char *want, *got;
+	struct noise n = seeded(MECHANISM_RR, 1, 3), m = seeded(MECHANISM_RR, 1, 4), a, b;
+	size_t i;
+	const struct {
+		const struct noise *from;
+		const char *context;
+		const unsigned char *bits;
+		bool same;
+	} rows[] = {{&n, "x", clean, true},
+		    {&n, "x", other, false},
+		    {&n, "y", clean, false},
+		    {&m, "x", clean, false}};
+
+	(void)state;
+	noise_derive(&n, "x", clean, sizeof(clean), &a);
+	want = flips(&a, 0, 1000);
+	for (i = 0; i < ARRAY_LEN(rows); i++) {
+		noise_derive(rows[i].from, rows[i].context, rows[i].bits, sizeof(clean), &b);
+		assert_true(b.threshold == n.threshold && b.q == n.q);
+		got = flips(&b, 0, 1000);
+		assert_int_equal(memcmp(want, got, 1000) == 0, rows[i].same);
+		free(got);
+	}
+	free(want);
+}
+
 static void the_key_is_wiped(void **state)
 {
 	static const struct noise zero;
@@ -259,6 +289,7 @@ int main(void)
 		cmocka_unit_test(a_tiny_probability_is_kept),
 		cmocka_unit_test(a_seed_repeats_and_the_kernel_does_not),
 		cmocka_unit_test(any_length_is_a_prefix_and_nothing_else_is_touched),
+		cmocka_unit_test(what_is_the_same_is_flipped_the_same),
 		cmocka_unit_test(the_key_is_wiped),
 	};
 
