@@ -77,6 +77,19 @@ void letterbox_apply(const struct letterbox *lb, const struct image *src, struct
 		resize_linear(src, window, lb->new_w, lb->new_h, stride);
 }
 
+int letterbox_read(const char *path, int img, struct letterbox *lb, struct image *dst,
+		   struct err *err)
+{
+	struct image src;
+
+	if (image_read(path, &src, err))
+		return -1;
+	letterbox_plan(lb, src.w, src.h, img, img, img);
+	letterbox_apply(lb, &src, dst);
+	image_release(&src);
+	return 0;
+}
+
 /* x / 255 in single precision, as torch divides. */
 static void row_to_floats(const unsigned char *rgb, float *out, int w, int ld)
 {

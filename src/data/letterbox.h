@@ -27,6 +27,9 @@ struct letterbox {
 void letterbox_plan(struct letterbox *lb, int src_w, int src_h, int img, int out_w, int out_h);
 /* src (of the planned size) resized and padded into dst (allocated here, out_w x out_h). */
 void letterbox_apply(const struct letterbox *lb, const struct image *src, struct image *dst);
+/* The picture of a file in a square of side `img`: read, planned and applied. */
+int letterbox_read(const char *path, int img, struct letterbox *lb, struct image *dst,
+		   struct err *err);
 /* RGB bytes to a 3-channel view of image n, whose h x w are the image's: x/255; clears the pads. */
 void letterbox_to_view(const struct image *img, const struct view *v, int n);
 

@@ -80,11 +80,12 @@ static double ssim_at(const struct moments *m)
 	       ((m->a * m->a + m->b * m->b + C1) * (var_a + var_b + C2));
 }
 
-static double ssim(const double *a, const double *b, int w, int h)
+/* SSIM, and *detail. */
+static double ssim(const double *a, const double *b, int w, int h, double *detail)
 {
 	size_t row = (size_t)(w - WINDOW + 1);
 	struct moments *rows = xreallocarray(NULL, (size_t)h * row, sizeof(*rows));
-	double g[WINDOW], sum = 0;
+	double g[WINDOW], sum = 0, cov = 0, var = 0;
 	int y, i;
 	size_t x;
 
@@ -99,8 +100,11 @@ static double ssim(const double *a, const double *b, int w, int h)
 			for (i = 0; i < WINDOW; i++)
 				moments_add(&m, g[i], &rows[(size_t)(y + i) * row + x]);
 			sum += ssim_at(&m);
+			cov += m.ab - m.a * m.b;
+			var += m.aa - m.a * m.a + m.bb - m.b * m.b;
 		}
 	free(rows);
+	*detail = var > 0 ? 2 * cov / var : 0;
 	return sum / (double)((size_t)(h - WINDOW + 1) * row);
 }
 
@@ -160,7 +164,7 @@ int similarity_measure(const struct image *a, const struct image *b, struct simi
 			       "a picture of %dx%d is smaller than SSIM's window", a->w, a->h);
 	ya = luma(a);
 	yb = luma(b);
-	out->ssim = ssim(ya, yb, a->w, a->h);
+	out->ssim = ssim(ya, yb, a->w, a->h, &out->detail);
 	out->edge_corr = edge_correlation(ya, yb, a->w, a->h);
 	out->psnr = psnr(a, b);
 	free(ya);

@@ -7,6 +7,9 @@
  * PSNR: 10 log10(255^2 / MSE) over the three channels, in dB.
  * Edge correlation: Pearson's correlation of the Sobel gradient magnitudes of the lumas, which blur
  * cannot win: a flat picture has no edges and scores 0.
+ * Detail: what is left of SSIM when every window's mean is removed, 2 cov(a, b) / (var(a) + var(b)), the
+ * three summed over all windows first, so that flat windows have no weight. A flat picture scores 0, an
+ * unrelated one about 0, whatever their brightness; a blurred one little, for it lacks variance.
  *
  * Luma is ITU-R BT.601: .299 R + .587 G + .114 B, not rounded.
  */
@@ -20,6 +23,7 @@ struct similarity {
 	double ssim;      /* -1 … 1 */
 	double psnr;      /* dB; infinite for equal pictures */
 	double edge_corr; /* -1 … 1 */
+	double detail;    /* -1 … 1 */
 };
 
 /* Pictures of different sizes, or smaller than the window: an error. */

@@ -57,16 +57,13 @@ static int run_init(struct run *r, const struct model *m, int images,
 static int look_at(struct run *r, struct model *m, const char *path, int img, struct err *err)
 {
 	struct view in = net_input(r->net, 0, 1);
-	struct image picture, boxed;
 	struct letterbox lb;
+	struct image boxed;
 	int i;
 
-	if (image_read(path, &picture, err))
+	if (letterbox_read(path, img, &lb, &boxed, err))
 		return -1;
-	letterbox_plan(&lb, picture.w, picture.h, img, img, img);
-	letterbox_apply(&lb, &picture, &boxed);
 	letterbox_to_view(&boxed, &in, 0);
-	image_release(&picture);
 	image_release(&boxed);
 	net_forward(r->net, 1, m->params);
 	for (i = 0; i < r->ntensors; i++) {

@@ -308,14 +308,10 @@ static int prepare(const struct extract *x, struct worker *w, int job, struct er
 	const struct item *item = &x->set->items[job];
 	const int releases = x->header.releases;
 	struct letterbox lb;
-	struct image img;
 	int r;
 
-	if (image_read(item->path, &img, err))
+	if (letterbox_read(item->path, x->opt.img, &lb, &w->letterboxed, err))
 		return -1;
-	letterbox_plan(&lb, img.w, img.h, x->opt.img, x->opt.img, x->opt.img);
-	letterbox_apply(&lb, &img, &w->letterboxed);
-	image_release(&img);
 	take_labels(item, &lb, w);
 	for (r = 0; r < releases; r++) {
 		unsigned char *payload = w->payload + (size_t)r * x->payload_bytes;

@@ -5,7 +5,7 @@ libmist_a_SOURCES += \
 	src/mist/extract.c src/mist/extract.h \
 	src/mist/extract_gate.c src/mist/extract_gate.h \
 	src/mist/features.h src/mist/features_header.c src/mist/features_read.c \
-	src/mist/features_write.c \
+	src/mist/features_model.c src/mist/features_model.h src/mist/features_write.c \
 	src/mist/gate.c src/mist/gate.h \
 	src/mist/gate_json.c src/mist/gate_json.h \
 	src/mist/gate_text.c src/mist/gate_text.h \

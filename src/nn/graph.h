@@ -57,6 +57,7 @@ enum module {
 	MODULE_MAXPOOL,
 	MODULE_FLATTEN,
 	MODULE_LINEAR,
+	MODULE_CONV2D,
 	/* … one row each in the registry of nn/module.c */
 };
 

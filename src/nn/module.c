@@ -451,6 +451,36 @@ static int build_linear(struct builder *b, const struct layer *l, const char *pr
 	return builder_conv(b, &r, in[0], -1, err);
 }
 
+/* ---- nn.Conv2d(c2, k=1, s=1, p=None, g=1): a bias, no batch norm, no activation; as wide as said ----
+ */
+
+static int parse_conv2d(struct builder *b, struct layer *l, const struct arg *args, int nargs,
+			struct err *err)
+{
+	(void)b;
+	l->act = ACT_NONE;
+	if (arg_need(args, nargs, 0, 1, MODULE_MAX_CHANNELS, &l->cout, err) ||
+	    arg_int(args, nargs, 1, 1, 1, MAX_KERNEL, &l->k, err) ||
+	    arg_int(args, nargs, 2, 1, 1, 8, &l->s, err) ||
+	    arg_int(args, nargs, 3, l->k / 2, 0, l->k / 2, &l->p, err) ||
+	    arg_int(args, nargs, 4, 1, 1, MODULE_MAX_CHANNELS, &l->g, err))
+		return -1;
+	if (l->cin % l->g || l->cout % l->g)
+		return err_set(err, STATUS_INPUT, "%d groups do not divide %d and %d channels",
+			       l->g, l->cin, l->cout);
+	return 0;
+}
+
+static int build_conv2d(struct builder *b, const struct layer *l, const char *prefix, const int *in,
+			struct err *err)
+{
+	struct conv_row r = row_of(l, b->graph->values[in[0]].c);
+
+	if (builder_declare_plain(b, prefix, 4, &r, err))
+		return -1;
+	return builder_conv(b, &r, in[0], -1, err);
+}
+
 /* ---- Detect(nc, anchors), version 6: buffer `anchors` in units of strides, 1x1 convolutions ----
  */
 
@@ -534,6 +564,7 @@ static const struct module_row registry[] = {
 	{MODULE_MAXPOOL, "nn.MaxPool2d", 1, 3, 1, false, parse_maxpool, build_maxpool},
 	{MODULE_FLATTEN, "Flatten", 0, 0, 1, false, parse_flatten, build_flatten},
 	{MODULE_LINEAR, "Linear", 1, 2, 1, false, parse_linear, build_linear},
+	{MODULE_CONV2D, "nn.Conv2d", 1, 5, 1, false, parse_conv2d, build_conv2d},
 };
 
 const struct module_row *module_named(const char *name)

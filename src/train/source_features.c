@@ -2,7 +2,7 @@
 
 #include "base/mem.h"
 #include "base/rng.h"
-#include "mist/features.h"
+#include "mist/features_model.h"
 #include "train/move.h"
 
 #include <stdlib.h>
@@ -118,61 +118,6 @@ static int features_fill(struct source *s, struct pool *pool, struct net *net, l
 
 static const struct source_class features_class = {features_fill, features_stamp, features_free};
 
-/* What the header says must be what the model's layers before the cut would make. */
-static int check_extractor(const struct features_header *h, const struct model *m, const char *path,
-			   struct err *err)
-{
-	char digest[DIGEST_HEX];
-
-	if (h->cut < 1 || h->cut >= m->graph->nlayers)
-		return err_set(err, STATUS_INPUT,
-			       "'%s' was cut at layer %d of another model: this one has %d layers",
-			       path, h->cut, m->graph->nlayers);
-	model_extractor_digest(m, h->cut, digest);
-	if (strcmp(digest, h->extractor))
-		return err_set(err, STATUS_INPUT,
-			       "'%s' was made by other layers: its extractor is %.12s, the layers "
-			       "before cut %d of the weights are %.12s",
-			       path, h->extractor, h->cut, digest);
-	return 0;
-}
-
-static int check_shapes(const struct features_header *h, const struct model *m, const char *path,
-			struct err *err)
-{
-	int layers[FEATURES_MAX_TENSORS], i;
-	int n = graph_frontier(m->graph, h->cut, layers, FEATURES_MAX_TENSORS);
-	struct shape want;
-
-	if (n != h->ntensors)
-		return err_set(err, STATUS_INPUT, "'%s' carries %d tensors, %d cross cut %d", path,
-			       h->ntensors, n, h->cut);
-	for (i = 0; i < n; i++) {
-		if (graph_shape(m->graph, layers[i], h->img, h->img, &want, err))
-			return -1;
-		if (want.c != h->shape[i].c || want.h != h->shape[i].h || want.w != h->shape[i].w)
-			return err_set(
-				err, STATUS_INPUT,
-				"'%s' carries a tensor of %dx%dx%d where %dx%dx%d crosses cut %d",
-				path, h->shape[i].c, h->shape[i].h, h->shape[i].w, want.c, want.h,
-				want.w, h->cut);
-	}
-	return 0;
-}
-
-static int check_names(const struct features_header *h, const struct model *m, const char *path,
-		       struct err *err)
-{
-	int i;
-
-	for (i = 0; i < m->nnames && i < h->nnames; i++)
-		if (strcmp(h->names[i], m->names[i]))
-			return err_set(err, STATUS_INPUT,
-				       "class %d is '%s' in '%s', '%s' in the weights", i,
-				       h->names[i], path, m->names[i]);
-	return 0;
-}
-
 static void plan_payload(struct features_source *f, const struct features_header *h)
 {
 	int i;
@@ -235,8 +180,7 @@ static void copy_gates(struct gates *to, const struct gates *from)
 static int take_header(struct features_source *f, const struct features_header *h,
 		       const struct model *m, const char *path, struct err *err)
 {
-	if (check_extractor(h, m, path, err) || check_shapes(h, m, path, err) ||
-	    check_names(h, m, path, err))
+	if (features_fit_model(h, m, path, err))
 		return -1;
 	if (!f->ngates) {
 		f->source.from = h->cut;

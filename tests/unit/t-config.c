@@ -253,6 +253,8 @@ static void what_is_wrong_is_said_with_its_line(void **state)
 		{"backbone:\n- [-1, 1, SPP, [8, [4]]]", "'SPP'"},
 		{"backbone:\n- [-1, 1, Flatten, []]", "needs 'img: SIZE'"},
 		{"backbone:\n- [-1, 1, Linear, [8]]", "not flat"},
+		{"backbone:\n- [-1, 1, nn.Conv2d, [8, 64]]", "argument 2"},
+		{"backbone:\n- [-1, 1, nn.Conv2d, [8, 1, 1, 0, 2]]", "2 groups do not divide"},
 		{"backbone:\n- [-1, 1, Detect, [4, anchors]]", "anchors are not a list"},
 		{"anchors: [[1, 2, 3]]\nbackbone:\n- [-1, 1, Detect, [4, anchors]]", "pairs"},
 		{"anchors: [[1, -2]]\nbackbone:\n- [-1, 1, Detect, [4, anchors]]", "not a size"},

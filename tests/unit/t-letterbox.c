@@ -1,6 +1,7 @@
 #include "unit.h"
 #include "coco128.h"
 
+#include "base/file.h"
 #include "data/letterbox.h"
 #include "data/resize.h"
 #include "io/safetensors.h"
@@ -149,6 +150,35 @@ static void a_flat_picture_stays_flat_and_borders_are_grey(void **state)
 	}
 }
 
+static void a_file_is_read_into_its_square(void **state)
+{
+	char *dir = unit_tmpdir(), *path = path_join(dir, "a.png");
+	struct image src, want, got;
+	struct letterbox plan, lb;
+	struct err err;
+	int i;
+
+	(void)state;
+	image_alloc(&src, 50, 31);
+	for (i = 0; i < 3 * 50 * 31; i++)
+		src.rgb[i] = (unsigned char)(i * 7);
+	assert_int_equal(image_write(path, &src, &err), 0);
+	letterbox_plan(&plan, 50, 31, 64, 64, 64);
+	letterbox_apply(&plan, &src, &want);
+	assert_int_equal(letterbox_read(path, 64, &lb, &got, &err), 0);
+	assert_int_equal(lb.new_h, plan.new_h);
+	assert_memory_equal(got.rgb, want.rgb, 3 * 64 * 64);
+	image_release(&got);
+	assert_int_equal(file_write(path, "GIF89a", 6, &err), 0);
+	assert_int_equal(letterbox_read(path, 64, &lb, &got, &err), -1);
+	assert_int_equal(err.status, STATUS_INPUT);
+	image_release(&src);
+	image_release(&want);
+	assert_int_equal(dir_remove(dir, &err), 0);
+	free(path);
+	free(dir);
+}
+
 static void views_get_bytes_over_255_and_zero_pads(void **state)
 {
 	static const int lds[] = {3, 4, 16};
@@ -208,6 +238,7 @@ int main(void)
 		cmocka_unit_test(opencv_reference_is_met),
 		cmocka_unit_test(plans_are_yolov5s),
 		cmocka_unit_test(a_flat_picture_stays_flat_and_borders_are_grey),
+		cmocka_unit_test(a_file_is_read_into_its_square),
 		cmocka_unit_test(views_get_bytes_over_255_and_zero_pads),
 		cmocka_unit_test(labels_and_boxes_are_inverse),
 	};

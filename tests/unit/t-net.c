@@ -575,11 +575,11 @@ static void the_profile_counts_every_multiply(void **state)
 	net_free(net);
 }
 
-/* LeNet-5 with batch norm: flattening, linear layers with and without an activation. */
+/* LeNet-5 with batch norm but in one layer: flattening, linear layers with and without an activation. */
 #define LENET                                                                                      \
 	"ch: 1\nimg: 28\nbackbone:\n"                                                              \
 	"- [-1, 1, Conv, [8, 5, 1, 2]]\n- [-1, 1, Conv, [8, 2, 2, 0]]\n"                           \
-	"- [-1, 1, Conv, [16, 5, 1, 0]]\n- [-1, 1, Conv, [16, 2, 2, 0]]\n"                         \
+	"- [-1, 1, Conv, [16, 5, 1, 0]]\n- [-1, 1, nn.Conv2d, [16, 2, 2, 0]]\n"                    \
 	"- [-1, 1, Flatten, []]\n- [-1, 1, Linear, [120, True]]\n"                                 \
 	"- [-1, 1, Linear, [84, nn.SiLU()]]\n- [-1, 1, Linear, [10]]\n"
 

@@ -45,6 +45,7 @@ static void figures_agree_with_scikit_image(void **state)
 	assert_true(fabs(s.ssim - 0.9410479301067367) < 1e-9);
 	assert_true(fabs(s.psnr - 19.215301500564234) < 1e-9);
 	assert_true(fabs(s.edge_corr - 0.9820362339631091) < 1e-9);
+	assert_true(fabs(s.detail - 0.9548226245042443) < 1e-9); /* NumPy, window by window */
 	free(a.rgb);
 	free(b.rgb);
 }
@@ -59,9 +60,11 @@ static void a_picture_is_like_itself_and_a_flat_one_shows_no_edges(void **state)
 	memset(flat.rgb, 128, 3 * 32 * 32);
 	assert_int_equal(similarity_measure(&a, &a, &s, &err), 0);
 	assert_true(fabs(s.ssim - 1) < 1e-12 && isinf(s.psnr) && fabs(s.edge_corr - 1) < 1e-9);
+	assert_true(fabs(s.detail - 1) < 1e-9);
 	assert_int_equal(similarity_measure(&a, &flat, &s, &err), 0);
 	assert_true(s.ssim < 0.1);
 	assert_true(s.edge_corr == 0);
+	assert_true(fabs(s.detail) < 1e-9);
 	free(a.rgb);
 	free(flat.rgb);
 }
