@@ -112,3 +112,13 @@ assert_empty_dir() {
 assert_same() {
 	cmp "$1" "$2" || fail "'$1' and '$2' differ"
 }
+
+# In the table of --profile the milliseconds add up to the total, to the rounding of its rows.
+rows_make_total() {
+	awk '/^all /{ exit }
+		/ total /{ for (i = 1; i <= NF; i++) if ($i == "total") total = $(i + 1); next }
+		/^ *[0-9-]+  /{ for (i = NF; i > 1; i--) if ($i ~ /%$/) last = i
+			sum += $(last - 1); rows++ }
+		END { if (total > 0 && sum > total - 0.0006 * rows && sum < total + 0.0006 * rows) exit 0
+			print "rows: " sum ", total: " total; exit 1 }' <<<"$stderr"
+}

@@ -219,6 +219,18 @@ assert_rises() {
 	assert_one_line_error 2 "one image at a time takes"
 }
 
+@test "--profile tells on standard error where the time went, and the rows make the total" {
+	mist mist-train -w "$w" --features "$f" --epochs 1 --profile -o out.safetensors
+	assert_ok
+	[ -s out.safetensors ]
+	for row in input loss optimiser "packing of weights" "convolution, backward data"; do
+		grep -q "$row" <<<"$stderr"
+	done
+	rows_make_total
+	mist mist-train -w "$w" --features "$f" --epochs 1 -o out.safetensors
+	[ -z "$stderr" ]
+}
+
 @test "options that contradict each other are usage errors" {
 	mist mist-train --features "$f"
 	assert_status 2

@@ -37,14 +37,6 @@ static const struct argp_option options[] = {
 	{0},
 };
 
-/* Set by SIGINT and SIGTERM, so that what was begun is cleaned up or kept to go on with. */
-static volatile sig_atomic_t signalled;
-
-static void on_signal(int sig)
-{
-	signalled = sig;
-}
-
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
 	struct opts *o = state->input;
@@ -128,7 +120,7 @@ static int on_progress(void *ctx, const char *doing, const char *what, uint64_t 
 	}
 	o->progress.total = (long)(total / 1000);
 	progress_step(&o->progress, (long)(done / 1000), NULL);
-	return signalled != 0;
+	return cli_signal() != 0;
 }
 
 static void end_progress(struct opts *o)
@@ -204,22 +196,20 @@ static int fetch_all(struct opts *o, const struct catalogue *known, struct err *
 
 static int run(void *opts, struct err *err)
 {
-	struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESETHAND};
 	struct opts *o = opts;
 	struct catalogue known = CATALOGUE_INIT;
 	size_t i;
 	int rc = read_sources(&known, o, err);
 
-	sigaction(SIGINT, &action, NULL);
-	sigaction(SIGTERM, &action, NULL);
+	cli_catch_signals();
 	for (i = 0; !rc && o->list && i < known.n; i++)
 		list_source(&known.list[i]);
 	if (!rc && !o->list)
 		rc = fetch_all(o, &known, err);
 	catalogue_release(&known);
-	if (signalled) {
+	if (cli_signal()) {
 		fprintf(stderr, "%s: %s\n", program_invocation_short_name, err->msg);
-		raise(signalled); /* the caller's shell sees how it ended */
+		raise(cli_signal()); /* the caller's shell sees how it ended */
 	}
 	return rc;
 }

@@ -18,6 +18,7 @@ struct opts {
 
 enum { KEY_PREDICTIONS = 0x100, KEY_ANNOTATIONS, KEY_PROTOCOL, KEY_JSON, KEY_SAVE, KEY_MAP };
 enum { KEY_RECT = 0x200, KEY_CONF, KEY_IOU, KEY_MAX, KEY_GATE, KEY_CFG, KEY_SPLIT, KEY_STRICT };
+enum { KEY_PROFILE = 0x300 };
 
 static const struct argp_option options[] = {
 	{NULL, 0, NULL, 0, "A model on a data set:", 1},
@@ -32,6 +33,7 @@ static const struct argp_option options[] = {
 	{"gate", KEY_GATE, "MODE", 0, "At the model's cut: clean (default), noisy or off", 1},
 	{"split", KEY_SPLIT, "NAME", 0, "train, val (default) or test of the data set", 1},
 	{"strict", KEY_STRICT, NULL, 0, "Bad pictures and labels are errors, not skipped", 1},
+	{"profile", KEY_PROFILE, NULL, 0, "Print where the time went, per layer and operation", 1},
 	{"save-json", KEY_SAVE, "FILE", 0, "Keep the detections as COCO results", 1},
 	{"category-map", KEY_MAP, "NAME", 0,
 	 "Category ids there: index (default), or coco91 for COCO's own of its 80 classes", 1},
@@ -57,10 +59,8 @@ static void check(struct argp_state *state, const struct opts *o)
 		argp_error(state, "--predictions and --annotations need no model and no data set");
 	if (saved && (!o->predictions || !o->annotations))
 		argp_error(state, "--predictions and --annotations belong together");
-	if (!saved && !o->weights)
-		argp_error(state, "no --weights were given");
-	if (!saved && !o->dataset)
-		argp_error(state, "no DATASET was given");
+	if (!saved && (!o->weights || !o->dataset))
+		argp_error(state, "no %s given", o->weights ? "DATASET was" : "--weights were");
 	if (saved && o->save)
 		argp_error(state, "--save-json needs a model");
 }
@@ -93,6 +93,8 @@ static error_t parse_model(int key, char *arg, struct argp_state *state)
 		return o->split = splits[cli_choice(state, "--split", arg, splits)], 0;
 	case KEY_STRICT:
 		return e->strict = true, 0;
+	case KEY_PROFILE:
+		return e->profile = true, 0;
 	case KEY_SAVE:
 		return o->save = arg, 0;
 	case KEY_MAP:
@@ -136,22 +138,18 @@ static const struct argp argp = {options,
 				 NULL,
 				 NULL};
 
-/* YOLOv5 shows the classes of small models; -v shows them all. */
-static bool show_classes(const struct opts *o, int nclasses)
-{
-	return o->cli.verbose > 0 || (nclasses > 1 && nclasses < 50);
-}
-
 static int print(const struct opts *o, const struct metrics *m, char *const *names, int nclasses,
 		 struct err *err)
 {
+	/* YOLOv5 shows the classes of small models; -v shows them all */
+	const bool all = o->cli.verbose > 0 || (nclasses > 1 && nclasses < 50);
 	struct buf text = BUF_INIT;
 	int rc;
 
 	if (o->json)
 		metrics_json_text(m, names, &text);
 	else
-		metrics_text(m, names, show_classes(o, nclasses), &text);
+		metrics_text(m, names, all, &text);
 	rc = file_write(o->cli.output ? o->cli.output : "-", text.data, text.len, err);
 	buf_release(&text);
 	return rc;
@@ -171,35 +169,30 @@ static int run_saved(struct opts *o, struct pool *pool, struct err *err)
 	return rc;
 }
 
-static void show_progress(void *ctx, long images)
-{
-	progress_step(ctx, images, NULL);
-}
-
 static int judge(struct opts *o, const struct detector *det, const struct dataset *d,
 		 struct pool *pool, struct err *err)
 {
-	const struct model *m = det->model;
 	struct evaluation result;
 	struct evaluator *e;
 	struct progress p;
 	int rc;
 
-	o->eval.progress = show_progress;
+	o->eval.progress = progress_count;
 	o->eval.progress_ctx = &p;
-	e = evaluator_new(m, &det->gates, d, &o->eval, pool, err);
+	e = evaluator_new(det->model, &det->gates, d, &o->eval, pool, err);
 	if (!e)
 		return -1;
 	progress_begin(&p, &o->cli, "evaluating", "images", d->nitems);
 	rc = evaluator_run(e, &result, err);
 	progress_end(&p);
+	cli_tell_take(evaluator_profile(e));
 	evaluator_free(e);
 	if (rc)
 		return -1;
 	if (o->save)
 		rc = evaluation_save(&result, d, o->save, o->coco91, err);
 	if (!rc)
-		rc = print(o, &result.metrics, m->names, m->graph->nc, err);
+		rc = print(o, &result.metrics, det->model->names, det->model->graph->nc, err);
 	evaluation_release(&result);
 	return rc;
 }
@@ -236,7 +229,6 @@ static int run(void *opts, struct err *err)
 
 	o->eval.notices = &notices;
 	rc = o->predictions ? run_saved(o, pool, err) : run_model(o, pool, err);
-
 	pool_free(pool);
 	return rc;
 }

@@ -1,9 +1,9 @@
 /* mist-train.c - train the layers behind a cut from features, or a whole model from images. */
 #include "base/cli.h"
+#include "base/file.h"
 #include "train/session.h"
 #include "train/validate.h"
 
-#include <signal.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -65,6 +65,8 @@ static const struct row {
 	 "Stay within SIZE bytes (K, M, G), in micro-batches if need be"},
 	{"dry-run", 277, NULL, YES, offsetof(struct opts, dry_run), 0, 0,
 	 "Print what memory the run would take, and end"},
+	{"profile", 280, NULL, YES, TRAIN(profile), 0, 0,
+	 "Print where the time went, per layer and operation"},
 	{"client", 278, "NAME", TEXT, SESSION(client), 0, 0, "Note in the weights who trained"},
 	{"strict", 279, NULL, YES, SESSION(strict), 0, 0,
 	 "Let the first bad image or label file be an error"},
@@ -119,18 +121,10 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	return 0;
 }
 
-static volatile sig_atomic_t signalled;
-
-static void on_signal(int number)
-{
-	(void)number;
-	signalled = 1;
-}
-
 static bool is_interrupted(void *ctx)
 {
 	(void)ctx;
-	return signalled;
+	return cli_signal() != 0;
 }
 
 /* What a person sees of a run: a bar on a terminal, else a line an epoch with -v. */
@@ -170,13 +164,10 @@ static void on_epoch(void *ctx, const struct results_row *row)
 static int print_plan(const struct opts *o, const struct session *s, struct err *err)
 {
 	struct buf text = BUF_INIT;
-	struct outfile out;
 	int rc;
 
 	plan_format(session_plan(s), o->session.train.batch, &text);
-	rc = outfile_open(&out, "-", false, err);
-	if (!rc)
-		rc = outfile_write(&out, text.data, text.len, err) ? -1 : outfile_commit(&out, err);
+	rc = file_write("-", text.data, text.len, err);
 	buf_release(&text);
 	return rc;
 }
@@ -194,6 +185,7 @@ static int train(struct opts *o, struct session *s, struct display *d, struct er
 	rc = session_run(s, err);
 	if (d->terminal)
 		progress_end(&d->bar);
+	cli_tell_take(session_profile(s));
 	if (!rc && session_reason(s)[0])
 		cli_note(&o->cli, "ended early: %s", session_reason(s));
 	return rc;
@@ -205,15 +197,13 @@ static int run(void *opts, struct err *err)
 	const char *kernel = getenv("MIST_KERNEL");
 	struct display display = {.o = o, .terminal = isatty(STDERR_FILENO)};
 	struct train_events events = {&display, on_batch, on_epoch, is_interrupted, NULL};
-	struct sigaction act = {.sa_handler = on_signal};
 	struct session *s;
 	struct pool *pool;
 	int rc = -1;
 
 	if (kernel && *kernel && conv_path_parse(kernel, &o->session.train.path, err))
 		return -1;
-	sigaction(SIGINT, &act, NULL);
-	sigaction(SIGTERM, &act, NULL);
+	cli_catch_signals();
 	o->session.output = o->cli.output;
 	o->session.train.seed = o->cli.seed;
 	o->session.notices = cli_notices(&o->cli);

@@ -65,6 +65,26 @@ static void print_version(FILE *out, struct argp_state *state)
 	fputs("License Apache-2.0: <https://www.apache.org/licenses/LICENSE-2.0>\n", out);
 }
 
+static volatile sig_atomic_t signalled;
+
+static void on_signal(int number)
+{
+	signalled = number;
+}
+
+void cli_catch_signals(void)
+{
+	const struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESETHAND};
+
+	sigaction(SIGINT, &action, NULL);
+	sigaction(SIGTERM, &action, NULL);
+}
+
+int cli_signal(void)
+{
+	return signalled;
+}
+
 static bool told; /* run failed and said why */
 
 /* coreutils' rule: output that could not be written is a failure, also at exit. */
@@ -187,6 +207,12 @@ static void note_sentence(void *ctx, const char *sentence)
 	cli_note(ctx, "%s", sentence);
 }
 
+void cli_tell_take(char *text)
+{
+	fputs(text, stderr);
+	free(text);
+}
+
 struct notices cli_notices(const struct cli *cli)
 {
 	return (struct notices){note_sentence, (void *)cli};
@@ -260,6 +286,11 @@ void progress_step(struct progress *p, long done, const char *detail)
 		return;
 	p->shown = now;
 	draw_bar(p, detail, now);
+}
+
+void progress_count(void *ctx, long done)
+{
+	progress_step(ctx, done, NULL);
 }
 
 void progress_end(struct progress *p)

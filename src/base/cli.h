@@ -53,6 +53,8 @@ void cli_note(const struct cli *cli, const char *fmt, ...) __attribute__((format
 /* The same only with at least `level` -v. */
 void cli_verbose(const struct cli *cli, int level, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
+/* A text for people, on standard error as it is; frees it. */
+void cli_tell_take(char *text);
 /* A `struct notices` for the library that prints with cli_note. */
 struct notices cli_notices(const struct cli *cli);
 
@@ -72,7 +74,14 @@ void progress_begin(struct progress *p, const struct cli *cli, const char *what,
 		    long total);
 /* `detail` (may be NULL) is shown behind the bar: a loss, a name. */
 void progress_step(struct progress *p, long done, const char *detail);
+/* progress_step without detail, as a callback: ctx is the struct progress. */
+void progress_count(void *ctx, long done);
 void progress_end(struct progress *p);
+
+/* From now on SIGINT and SIGTERM are noted, once each, so that what was begun is cleaned up or kept
+ * to go on with; the number of the last, or 0. */
+void cli_catch_signals(void);
+int cli_signal(void);
 
 /* Seconds of the monotonic clock. */
 double cli_seconds(void);

@@ -4,7 +4,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 struct evaluator {
 	const struct model *model;
@@ -21,6 +20,8 @@ struct evaluator {
 	int *ndets;       /* batch; -1: the network's output is not finite */
 	struct view maps[5];
 	int nl;
+	struct profile *profile; /* NULL: not wanted */
+	double images, spent;    /* for it */
 };
 
 void evaluate_defaults(struct evaluate_options *o)
@@ -160,6 +161,7 @@ struct evaluator *evaluator_new(const struct model *m, const struct gates *gates
 		return NULL;
 	}
 	make_nms(e);
+	e->profile = opt->profile ? profile_new() : NULL;
 	return e;
 }
 
@@ -177,6 +179,7 @@ void evaluator_free(struct evaluator *e)
 	batches_free(e->batches);
 	loss_free(e->loss);
 	runner_free(e->runner);
+	profile_free(e->profile);
 	free(e);
 }
 
@@ -192,6 +195,7 @@ static int fit(struct evaluator *e, const struct batch *b, struct err *err)
 
 	if (b->w == e->w && b->h == e->h)
 		return 0;
+	runner_profile(e->runner, e->profile);
 	runner_free(e->runner);
 	loss_free(e->loss);
 	e->loss = NULL;
@@ -204,14 +208,6 @@ static int fit(struct evaluator *e, const struct batch *b, struct err *err)
 	e->w = b->w;
 	e->h = b->h;
 	return 0;
-}
-
-static double seconds(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
 static void suppress(void *ctx, int image, int worker)
@@ -300,25 +296,26 @@ static int judge_batch(struct evaluator *e, const struct batch *b, struct evalua
 		       struct err *err)
 {
 	struct metrics *m = &out->metrics;
-	double t0 = seconds(), t1, t2;
+	double t0 = profile_now(), t1, t2;
 	struct view input;
 
 	if (fit(e, b, err))
 		return -1;
 	input = runner_input(e->runner, b->n);
 	batches_fill(e->batches, &input);
-	t1 = seconds();
+	t1 = profile_lap(e->profile, "input", t0);
 	/* a data set has fewer than 2^31 pictures: their places number the noise */
 	runner_forward(e->runner, b->n, (uint64_t)m->images);
-	t2 = seconds();
+	t2 = profile_now();
 	e->nl = runner_maps(e->runner, b->n, e->maps);
 	if (e->loss)
 		add_loss(e, b, &out->loss);
 	m->preprocess_ms += 1e3 * (t1 - t0);
 	m->inference_ms += 1e3 * (t2 - t1);
-	t2 = seconds();
+	t1 = profile_lap(e->profile, "losses", t2);
 	pool_run(e->pool, b->n, suppress, e);
-	m->nms_ms += 1e3 * (seconds() - t2);
+	t2 = profile_lap(e->profile, "decoding and suppression", t1);
+	m->nms_ms += 1e3 * (t2 - t1);
 	return collect(e, b, out, err);
 }
 
@@ -326,17 +323,18 @@ static int judge_all(struct evaluator *e, struct evaluation *out, struct err *er
 {
 	struct batch b;
 	int rc, batches = 0;
-	double t = seconds();
+	double t = profile_now(), now;
 
 	batches_start(e->batches, 0, 0);
 	while ((rc = batches_next(e->batches, &b, err)) > 0) {
-		out->metrics.preprocess_ms += 1e3 * (seconds() - t);
+		now = profile_lap(e->profile, "reading of pictures", t);
+		out->metrics.preprocess_ms += 1e3 * (now - t);
 		if (b.n && judge_batch(e, &b, out, err))
 			return -1;
 		batches += b.n > 0;
 		if (e->opt.progress)
 			e->opt.progress(e->opt.progress_ctx, out->metrics.images);
-		t = seconds();
+		t = profile_now();
 	}
 	if (rc < 0)
 		return -1;
@@ -365,6 +363,8 @@ static void finish(const struct evaluator *e, struct metrics *m)
 
 int evaluator_run(struct evaluator *e, struct evaluation *out, struct err *err)
 {
+	double start = profile_now(), t;
+
 	memset(out, 0, sizeof(*out));
 	out->set.nimages = e->data->nitems;
 	out->set.nclasses = e->model->graph->nc;
@@ -375,8 +375,21 @@ int evaluator_run(struct evaluator *e, struct evaluation *out, struct err *err)
 		return -1;
 	}
 	finish(e, &out->metrics);
+	t = profile_now();
 	metrics_compute(&out->metrics, &out->set, e->opt.protocols, NULL, e->pool);
+	e->spent += profile_lap(e->profile, "metrics", t) - start;
+	e->images += (double)out->metrics.images;
 	return 0;
+}
+
+char *evaluator_profile(struct evaluator *e)
+{
+	struct buf out = BUF_INIT;
+
+	runner_profile(e->runner, e->profile);
+	if (e->profile)
+		profile_text(e->profile, e->pool, e->opt.path, e->spent, e->images, &out);
+	return buf_detach(&out);
 }
 
 size_t evaluator_bytes(const struct evaluator *e)

@@ -29,6 +29,7 @@ struct evaluate_options {
 	enum conv_path path;
 	const uint64_t *seed;       /* of the gate's noise; NULL: the kernel's entropy */
 	const struct loss_hyp *hyp; /* losses wanted: already scaled (loss_hyp_scale); else NULL */
+	bool profile;               /* note where the time goes: evaluator_profile */
 	bool strict;                /* a picture that cannot be decoded is an error */
 	const struct notices *notices;
 	/* Called after each batch; may be NULL. */
@@ -71,6 +72,9 @@ void evaluator_free(struct evaluator *e);
 /* Judges the model's parameters as they are now. A network whose output is not finite is an error with
  * STATUS_NONFINITE that names the picture. */
 int evaluator_run(struct evaluator *e, struct evaluation *out, struct err *err);
+
+/* With the option: the table of where evaluator_run's time went (nn/profile.h), else "". free(). */
+char *evaluator_profile(struct evaluator *e);
 
 /* Bytes that the networks of a run take at most: for a training plan. */
 size_t evaluator_bytes(const struct evaluator *e);

@@ -160,6 +160,14 @@ void runner_load(struct runner *r)
 	net_load_params(r->cloud, r->model->params);
 }
 
+void runner_profile(struct runner *r, struct profile *p)
+{
+	if (!r)
+		return;
+	profile_net(p, r->edge);
+	profile_net(p, r->cloud);
+}
+
 struct view runner_input(struct runner *r, int n)
 {
 	return net_input(r->edge ? r->edge : r->cloud, 0, n);

@@ -8,6 +8,7 @@
 #include "mist/gate.h"
 #include "model/model.h"
 #include "nn/net.h"
+#include "nn/profile.h"
 
 enum gate_mode {
 	GATE_OFF,   /* floats cross, as if there were no gate */
@@ -54,6 +55,9 @@ struct runner *runner_new(const struct model *m, const struct gates *gates,
 void runner_free(struct runner *r);
 /* The model's parameters changed. runner_new has loaded them once. */
 void runner_load(struct runner *r);
+
+/* Adds what its networks' operations took to `p` (NULL: nothing happens). */
+void runner_profile(struct runner *r, struct profile *p);
 
 /* The image's view, for a batch of n <= max_n; fill it, then forward. */
 struct view runner_input(struct runner *r, int n);

@@ -14,6 +14,7 @@ libmist_a_SOURCES += \
 	src/nn/net.c src/nn/net.h src/nn/netback.c src/nn/netmem.c \
 	src/nn/netops.c src/nn/netops.h src/nn/netplan.c src/nn/netplan.h \
 	src/nn/optim.c src/nn/optim.h \
+	src/nn/profile.c src/nn/profile.h \
 	src/nn/simd.inc.h \
 	src/nn/tensor.c src/nn/tensor.h \
 	src/nn/upsample.c src/nn/upsample.h
@@ -36,6 +37,10 @@ check_PROGRAMS += tests/unit/t-optim
 tests_unit_t_optim_SOURCES = tests/unit/t-optim.c
 tests_unit_t_optim_CFLAGS = $(AM_CFLAGS) $(unit_cflags)
 tests_unit_t_optim_LDADD = $(LDADD) $(CMOCKA_LIBS)
+check_PROGRAMS += tests/unit/t-profile
+tests_unit_t_profile_SOURCES = tests/unit/t-profile.c
+tests_unit_t_profile_CFLAGS = $(AM_CFLAGS) $(unit_cflags)
+tests_unit_t_profile_LDADD = $(LDADD) $(CMOCKA_LIBS)
 check_PROGRAMS += tests/unit/t-tensor tests/unit/t-conv tests/unit/t-bnact
 check_PROGRAMS += tests/unit/t-maxpool tests/unit/t-upsample tests/unit/t-linear
 tests_unit_t_tensor_SOURCES = tests/unit/t-tensor.c tests/unit/nn-views.h

@@ -148,6 +148,31 @@ static double op_flops(const struct plan *p, const struct op *op)
 	return conv_flops(&p->units[op->unit].shape);
 }
 
+static double view_bytes(const struct view *v)
+{
+	return v->p ? (double)v->h * v->w * v->c * (double)sizeof(float) : 0;
+}
+
+/* Bytes that an operation reads and writes per image, where each of its sweeps goes through memory. */
+static double op_bytes(const struct op *op)
+{
+	const double x = view_bytes(&op->vx), y = view_bytes(&op->vy), z = view_bytes(&op->vz);
+
+	switch (op->kind) {
+	case OP_CONV:
+	case OP_WEIGHT_BACK:
+	case OP_DATA_BACK:
+	case OP_LOSS:
+		return 0;
+	case OP_BNACT_BACK: /* once for the sums, once for the result */
+		return 2 * (x + y) + z;
+	case OP_ADD:
+		return x + 2 * y;
+	default:
+		return x + y + z + (op->add ? z : 0);
+	}
+}
+
 static void make_rows(struct net *net)
 {
 	struct plan *p = &net->plan;
@@ -179,7 +204,7 @@ void net_profile_reset(struct net *net)
 	int i;
 
 	for (i = 0; i < net->nrows; i++) {
-		net->rows[i].seconds = net->rows[i].flops = 0;
+		net->rows[i].seconds = net->rows[i].flops = net->rows[i].bytes = 0;
 		net->rows[i].calls = 0;
 	}
 }
@@ -493,6 +518,7 @@ static void run(struct net *net, int from, int to, int n, float *params, float *
 		now = seconds();
 		row->seconds += now - before;
 		row->flops += op_flops(&net->plan, op) * n;
+		row->bytes += op_bytes(op) * n;
 		row->calls++;
 		before = now;
 	}

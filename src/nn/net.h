@@ -56,7 +56,7 @@ void net_backward(struct net *net, int n, float *grads);
 struct net_time {
 	const char *what;
 	int layer;
-	double seconds, flops;
+	double seconds, flops, bytes; /* flops: of convolutions; bytes: that the others move */
 	long calls;
 };
 const struct net_time *net_profile(const struct net *net, int *rows);

@@ -244,6 +244,11 @@ long session_batches(const struct session *s)
 	return t->epochs * ((s->source->n + t->batch - 1) / t->batch);
 }
 
+char *session_profile(const struct session *s)
+{
+	return train_profile(s->train);
+}
+
 const char *session_reason(const struct session *s)
 {
 	return train_reason(s->train);

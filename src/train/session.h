@@ -41,6 +41,8 @@ void session_close(struct session *s);
 
 const struct plan *session_plan(const struct session *s);
 long session_batches(const struct session *s); /* of the whole run */
+/* With train.profile, after the run: the table of where its time went, else "". free(). */
+char *session_profile(const struct session *s);
 /* Why the run ended before its last epoch, or "". */
 const char *session_reason(const struct session *s);
 

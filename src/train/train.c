@@ -6,12 +6,12 @@
 #include "io/json.h"
 #include "model/detect.h"
 #include "model/schedule.h"
+#include "nn/profile.h"
 #include "train/checkpoint.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 /* Seconds between two checkpoints within an epoch. */
 #define SAVE_SECONDS 60.0
@@ -38,15 +38,9 @@ struct train {
 	double began, saved; /* seconds of the monotonic clock */
 	long unsaved;        /* steps since the last checkpoint */
 	char reason[160];
+	struct profile *profile; /* NULL: not wanted */
+	double images, spent;    /* for it: forward and back; seconds in train_run */
 };
-
-static double seconds(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
 
 static void set_option(json_t *o, const char *key, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
@@ -161,6 +155,7 @@ struct train *train_new(const struct train_options *opt, struct model *m, struct
 	schedule_init(&t->schedule, &opt->hyp, opt->optimizer, opt->cosine, opt->epochs, t->nb,
 		      opt->batch, opt->nbs, opt->warmup_floor);
 	t->options = list_options(t);
+	t->profile = opt->profile ? profile_new() : NULL;
 	source_stamp(source, m); /* checkpoints and the best weights carry it too */
 	return t;
 }
@@ -170,6 +165,7 @@ void train_free(struct train *t)
 	if (!t)
 		return;
 	net_free(t->net);
+	profile_free(t->profile);
 	loss_free(t->loss);
 	optim_free(t->optim);
 	train_state_release(&t->state);
@@ -218,12 +214,14 @@ int train_resume(struct train *t, bool *found, struct err *err)
 static int save(struct train *t, struct err *err)
 {
 	struct checkpoint c = checkpoint_of(t);
+	const double time = profile_now();
 
 	if (!t->last)
 		return 0;
 	if (checkpoint_save(&c, t->last, err))
 		return -1;
-	t->saved = seconds();
+	profile_lap(t->profile, "checkpoint", time);
+	t->saved = profile_now();
 	t->unsaved = 0;
 	return 0;
 }
@@ -232,7 +230,7 @@ static bool save_is_due(const struct train *t)
 {
 	if (t->opt.save_steps)
 		return t->unsaved >= t->opt.save_steps;
-	return seconds() - t->saved >= SAVE_SECONDS;
+	return profile_now() - t->saved >= SAVE_SECONDS;
 }
 
 /* The order of an epoch is a function of the seed and its number. */
@@ -275,6 +273,7 @@ static int not_finite(const struct train *t, const char *what, struct err *err)
 static int run_micro(struct train *t, const int *index, int *n, struct loss *loss, struct err *err)
 {
 	struct view maps[GRAPH_MAX_LEVELS], dmaps[GRAPH_MAX_LEVELS];
+	double time = profile_now();
 	int i;
 
 	*loss = (struct loss){0, 0, 0};
@@ -282,7 +281,9 @@ static int run_micro(struct train *t, const int *index, int *n, struct loss *los
 		return -1;
 	if (*n == 0)
 		return 0;
+	profile_lap(t->profile, "input", time);
 	net_forward(t->net, *n, t->model->params);
+	time = profile_now();
 	count_forward(t);
 	for (i = 0; i < net_noutputs(t->net); i++) {
 		maps[i] = net_output(t->net, i, *n);
@@ -291,6 +292,8 @@ static int run_micro(struct train *t, const int *index, int *n, struct loss *los
 	loss_detect(t->loss, t->pool, maps, *n, t->targets.v, t->targets.n, dmaps, loss);
 	if (!isfinite(loss->box) || !isfinite(loss->obj) || !isfinite(loss->cls))
 		return not_finite(t, "loss", err);
+	profile_lap(t->profile, "loss", time);
+	t->images += *n;
 	net_backward(t->net, *n, t->grads);
 	return 0;
 }
@@ -323,6 +326,7 @@ static int run_batch(struct train *t, struct err *err)
 
 static int make_step(struct train *t, const struct optim_rates *rates, struct err *err)
 {
+	double time = profile_now();
 	double norm = optim_grad_norm(t->optim, t->pool, t->grads), scale = 1;
 
 	if (!isfinite(norm))
@@ -332,7 +336,9 @@ static int make_step(struct train *t, const struct optim_rates *rates, struct er
 	t->state.steps++;
 	optim_step(t->optim, t->pool, rates, t->model->params, t->grads, scale, t->ema,
 		   schedule_ema(t->state.steps));
+	time = profile_lap(t->profile, "optimiser", time);
 	net_load_params(t->net, t->model->params);
+	profile_lap(t->profile, "packing of weights", time);
 	t->unsaved++;
 	return 0;
 }
@@ -424,6 +430,7 @@ static int keep_best(struct train *t, const struct results_row *row, struct err 
 
 static int judge(struct train *t, struct results_row *row, struct err *err)
 {
+	const double time = profile_now();
 	int rc;
 
 	if (!t->events.validate)
@@ -433,6 +440,7 @@ static int judge(struct train *t, struct results_row *row, struct err *err)
 	if (!rc)
 		rc = keep_best(t, row, err);
 	swap_weights(t);
+	profile_lap(t->profile, "validation", time);
 	return rc;
 }
 
@@ -461,7 +469,7 @@ static bool stop_asked(struct train *t)
 			loss[i] += r->row[r->n - 1 - i].value[k];
 	v.value[STOP_EPOCHS] = (double)r->n;
 	v.value[STOP_LOSS] = loss[0];
-	v.value[STOP_TIME] = seconds() - t->began;
+	v.value[STOP_TIME] = profile_now() - t->began;
 	v.value[STOP_ACCURACY] = r->row[r->n - 1].value[RESULTS_MAP50];
 	v.known[STOP_EPOCHS] = v.known[STOP_LOSS] = v.known[STOP_TIME] = true;
 	v.known[STOP_ACCURACY] = t->events.validate != NULL;
@@ -530,7 +538,7 @@ int train_run(struct train *t, struct err *err)
 	if (t->csv && t->state.results.n && results_write(&t->state.results, t->csv, err))
 		return -1;
 	net_load_params(t->net, t->model->params);
-	t->began = t->saved = seconds();
+	t->began = t->saved = profile_now();
 	while (!t->state.done) {
 		begin_epoch(t);
 		while (t->state.batch < t->nb)
@@ -539,6 +547,17 @@ int train_run(struct train *t, struct err *err)
 		if (end_epoch(t, &rates, err))
 			return -1;
 	}
+	t->spent = profile_now() - t->began;
+	profile_net(t->profile, t->net);
 	finish(t);
 	return 0;
+}
+
+char *train_profile(const struct train *t)
+{
+	struct buf out = BUF_INIT;
+
+	if (t->profile)
+		profile_text(t->profile, t->pool, t->net_options.path, t->spent, t->images, &out);
+	return buf_detach(&out);
 }

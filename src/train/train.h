@@ -57,6 +57,7 @@ struct train_options {
 	const struct stop *stop; /* may be NULL */
 	const char *project;     /* folder; NULL: nothing is kept */
 	long save_steps;         /* a checkpoint every so many steps; 0: every minute */
+	bool profile;            /* notes where the time goes: train_profile */
 };
 
 struct train;
@@ -70,6 +71,8 @@ const struct plan *train_plan(const struct train *t);
 int train_resume(struct train *t, bool *found, struct err *err);
 /* Trains; then `m` holds the averaged weights, and metadata that says what they were made from. */
 int train_run(struct train *t, struct err *err);
+/* With the option: the table of where train_run's time went (nn/profile.h), else "". free(). */
+char *train_profile(const struct train *t);
 /* Why it ended before its last epoch; "" if it did not. */
 const char *train_reason(const struct train *t);
 

@@ -10,6 +10,7 @@
 #include "model/detect.h"
 #include "model/model.h"
 #include "nn/optim.h"
+#include "nn/profile.h"
 
 enum kind { INFER, EDGE, TRAIN, CLOUD };
 static const char *const kinds[] = {"infer", "edge", "train", "cloud"};
@@ -30,6 +31,7 @@ struct bench {
 	struct target *targets;
 	float *grads, *ema;
 	struct net_options opt;
+	struct profile *times;
 };
 
 static void fail(const struct err *err)
@@ -138,6 +140,7 @@ static void bench_make(struct bench *b, enum conv_path path, struct pool *pool)
 static void bench_free(struct bench *b)
 {
 	net_free(b->net);
+	profile_free(b->times);
 	if (b->loss)
 		loss_free(b->loss);
 	if (b->optim)
@@ -153,17 +156,23 @@ static void train_step(struct bench *b)
 	static const struct optim_rates rates = {{1e-5, 1e-5, 1e-5}, {0, 5e-4, 0}, .937};
 	struct view maps[MAPS], dmaps[MAPS];
 	struct loss loss;
+	double t;
 	int i;
 
 	net_forward(b->net, b->n, b->model->params);
+	t = profile_now();
 	for (i = 0; i < MAPS; i++) {
 		maps[i] = net_output(b->net, i, b->n);
 		dmaps[i] = net_output_grad(b->net, i, b->n);
 	}
 	loss_detect(b->loss, b->pool, maps, b->n, b->targets, b->n * BOXES, dmaps, &loss);
+	profile_lap(b->times, "loss", t);
 	net_backward(b->net, b->n, b->grads);
+	t = profile_now();
 	optim_step(b->optim, b->pool, &rates, b->model->params, b->grads, 1, b->ema, .999);
+	t = profile_lap(b->times, "optimiser", t);
 	net_load_params(b->net, b->model->params);
+	profile_lap(b->times, "packing of weights", t);
 }
 
 static double step_seconds(struct bench *b)
@@ -191,22 +200,20 @@ static double step_flops(const struct bench *b)
 	return flops;
 }
 
-static void print_profile(const struct bench *b, double yard)
+static void print_profile(const struct bench *b, enum conv_path path, double seconds, int repeats)
 {
-	const struct net_time *rows;
-	int i, n;
+	struct buf text = BUF_INIT;
 
-	rows = net_profile(b->net, &n);
-	for (i = 0; i < n; i++)
-		printf("#\t%d\t%s\t%.3f ms\t%.0f%%\n", rows[i].layer, rows[i].what,
-		       rows[i].seconds * 1e3 / (double)rows[i].calls / b->n,
-		       rows[i].seconds > 0 ? rows[i].flops / rows[i].seconds / yard * 1e-7 : 0);
+	profile_net(b->times, b->net);
+	profile_text(b->times, b->pool, path, seconds, (double)b->n * repeats, &text);
+	fputs(text.data, stdout);
+	buf_release(&text);
 }
 
 static void run(const char *name, int repeats, enum conv_path path, struct pool *pool,
 		struct bench_gemm *gemm)
 {
-	double times[100], yard[100], ms, gf;
+	double times[100], yard[100], ms, gf, all = 0;
 	struct bench b = {0};
 	int i;
 
@@ -214,9 +221,11 @@ static void run(const char *name, int repeats, enum conv_path path, struct pool 
 	bench_make(&b, path, pool);
 	step_seconds(&b);
 	net_profile_reset(b.net);
+	b.times = b.profile ? profile_new() : NULL;
 	for (i = 0; i < repeats; i++) {
 		yard[i] = bench_gemm_run(gemm, pool);
 		times[i] = step_seconds(&b);
+		all += times[i];
 	}
 	ms = bench_median(times, repeats) * 1e3 / b.n;
 	gf = step_flops(&b) * 1e-6 / ms;
@@ -224,7 +233,7 @@ static void run(const char *name, int repeats, enum conv_path path, struct pool 
 	       100 * gf / bench_median(yard, repeats),
 	       (double)net_bytes(b.model->graph, &b.opt, pool) / 1048576);
 	if (b.profile)
-		print_profile(&b, bench_median(yard, repeats));
+		print_profile(&b, path, all, repeats);
 	fflush(stdout);
 	bench_free(&b);
 }
