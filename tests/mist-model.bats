@@ -167,7 +167,7 @@ YAML
 	mist mist-model calibrate -j 1 -c 2 --data public --img 64 -o again.st a.st
 	assert_same b.st again.st
 	mist mist-model info b.st --img 64
-	assert_output "gate at cut 2: bit, 16 channels, no noise, thresholds, levels"
+	assert_output "gate at cut 2: bit, 16 channels, no noise, thresholds, levels, filter of 3x3"
 	mist mist-model diff a.st b.st
 	assert_output "mist.gate"
 	mist mist-extract -q -w b.st --mechanism none --img 64 -o edge.tar public
@@ -177,6 +177,51 @@ YAML
 	mist mist-model calibrate -c 2 --threshold zero --data public --img 64 -o zero.st a.st
 	assert_ok
 	run ! cmp -s b.st zero.st
+}
+
+@test "calibrate makes a gate for the noise it is told of, with a filter that stays out of streams" {
+	make a.st --names 'circle,square'
+	mist coco-synth -q --images 6 --classes 2 --img 64 -o public
+	assert_ok
+	mist mist-model calibrate -c 2 --epsilon 1 --filter 5 --data public --img 64 -o b.st a.st
+	assert_ok
+	mist mist-model info b.st --img 64
+	assert_output "randomised response with epsilon 1 a bit"
+	assert_output "thresholds, levels, de-biased, filter of 5x5"
+	mist mist-model calibrate -c 2 --epsilon 1 --mechanism sue --filter 0 --data public --img 64 -o c.st a.st
+	assert_ok
+	mist mist-model info c.st --img 64
+	assert_output "symmetric unary encoding with epsilon 1 a bit (each flips with probability 0.3775), thresholds, levels, de-biased"
+	mist mist-extract -q -w b.st --epsilon 1 --img 64 -o edge.tar public
+	assert_ok
+	run ! grep -q '"filter"' <(tar xOf edge.tar mist.json)
+	# what decodes them is in the weights, and behind training still
+	mist mist-train -q -w b.st --features edge.tar --epochs 1 --batch-size 4 -o t.st
+	assert_ok
+	mist mist-model info t.st --img 64
+	assert_output "filter of 5x5"
+	mist mist-eval -q -w t.st --gate noisy --img 64 public
+	assert_ok
+}
+
+@test "calibrate refuses noise that cannot be" {
+	make a.st --names 'circle,square'
+	mist coco-synth -q --images 2 --classes 2 --img 64 -o public
+	for bad in -1 nan 1e999 inf x ''; do
+		mist mist-model calibrate -c 2 --epsilon "$bad" --data public --img 64 -o b.st a.st
+		[ "$status" -eq 2 ]
+	done
+	mist mist-model calibrate -c 2 --mechanism rr --data public --img 64 -o b.st a.st
+	assert_one_line_error 2 "--mechanism rr needs an --epsilon"
+	mist mist-model calibrate -c 2 --mechanism sue --epsilon 0 --data public --img 64 -o b.st a.st
+	assert_one_line_error 2 "not 0"
+	mist mist-model calibrate -c 2 --mechanism none --epsilon 1 --data public --img 64 -o b.st a.st
+	assert_one_line_error 2 "exclude each other"
+	for bad in 2 -1 9 x; do
+		mist mist-model calibrate -c 2 --filter "$bad" --data public --img 64 -o b.st a.st
+		[ "$status" -eq 2 ]
+	done
+	[ ! -e b.st ]
 }
 
 @test "calibrate without public pictures, or for a cut that is none, is refused" {

@@ -9,6 +9,8 @@
 #include "model/parts.h"
 #include "model/weightdiff.h"
 
+#include <math.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,29 +18,51 @@ struct opts {
 	struct cli cli;
 	const struct command *command;
 	const char *cfg, *names, *data;
-	long classes, img, cut;
-	enum threshold_rule threshold;
+	int classes, img;
+	struct calibrate_options gate;
 	bool json, half;
 	char **args; /* behind the command; borrowed from argv */
 	int nargs;
-	unsigned given; /* options, as a set of enum key */
+	unsigned given; /* rows, as a set of bits */
 };
 
-enum key { CFG = 256, CLASSES, NAMES, IMG, JSON, HALF, DATA, THRESHOLD };
-#define SET(o) (1u << ((o) == 'c' ? 0 : (o)-255))
-
-static const struct argp_option options[] = {
-	{"cfg", CFG, "YAML", 0, "import: the model of a checkpoint that does not carry it", 0},
-	{"classes", CLASSES, "N", 0, "init: number of classes (default: the YAML's)", 0},
-	{"names", NAMES, "A,B,...", 0, "init: the names of the classes", 0},
-	{"half", HALF, NULL, 0, "import, init, join, calibrate: write 16-bit floats", 0},
-	{"img", IMG, "N", 0, "info, calibrate: side of the image (default 640)", 0},
-	{"json", JSON, NULL, 0, "info: one JSON object", 0},
-	{"cut", 'c', "CUT", 0, "split, calibrate: the first layer of the cloud", 0},
-	{"data", DATA, "DATASET", 0, "calibrate: pictures that may be published", 0},
-	{"threshold", THRESHOLD, "RULE", 0,
-	 "calibrate: zero, median (default) or otsu, per channel", 0},
-	{0},
+/* One row an option: where its value goes, its range, the commands that take it. */
+enum kind { TEXT, INT, EPSILON, THRESHOLD, MECHANISM, YES };
+enum { IMPORT = 1, INIT = 2, INFO = 4, SPLIT = 8, JOIN = 16, DIFF = 32, CALIBRATE = 64 };
+static const struct row {
+	const char *name;
+	int key;
+	const char *arg;
+	enum kind kind;
+	size_t to;
+	long min, max;
+	unsigned commands;
+	const char *doc;
+} rows[] = {
+#define TO(member) offsetof(struct opts, member)
+	{"cfg", 256, "YAML", TEXT, TO(cfg), 0, 0, IMPORT,
+	 "import: the model of a checkpoint that does not carry it"},
+	{"classes", 257, "N", INT, TO(classes), 1, 65536, INIT,
+	 "init: number of classes (default: the YAML's)"},
+	{"names", 258, "A,B,...", TEXT, TO(names), 0, 0, INIT, "init: the names of the classes"},
+	{"half", 259, NULL, YES, TO(half), 0, 0, IMPORT | INIT | JOIN | CALIBRATE,
+	 "import, init, join, calibrate: write 16-bit floats"},
+	{"img", 260, "N", INT, TO(img), 1, 32768, INFO | CALIBRATE,
+	 "info, calibrate: side of the image (default 640)"},
+	{"json", 261, NULL, YES, TO(json), 0, 0, INFO, "info: one JSON object"},
+	{"cut", 'c', "CUT", INT, TO(gate.cut), 1, 1000, SPLIT | CALIBRATE,
+	 "split, calibrate: the first layer of the cloud"},
+	{"data", 262, "DATASET", TEXT, TO(data), 0, 0, CALIBRATE,
+	 "calibrate: pictures that may be published"},
+	{"threshold", 263, "RULE", THRESHOLD, TO(gate.rule), 0, 0, CALIBRATE,
+	 "calibrate: zero, median (default) or otsu, per channel"},
+	{"epsilon", 'e', "E", EPSILON, TO(gate.epsilon), 0, 0, CALIBRATE,
+	 "calibrate: the noise that the gate is for, per bit (default: none)"},
+	{"mechanism", 264, "NAME", MECHANISM, TO(gate.mechanism), 0, 0, CALIBRATE,
+	 "calibrate: rr (default with --epsilon), sue or none"},
+	{"filter", 265, "SIZE", INT, TO(gate.filter), 0, GATE_MAX_FILTER, CALIBRATE,
+	 "calibrate: estimate a value from the bits around it, SIZE by SIZE of all channels "
+	 "(default 3; 0: from its own bit)"},
 };
 
 static int save(const struct opts *o, struct model *m, struct err *err)
@@ -57,26 +81,7 @@ static int run_import(struct opts *o, struct err *err)
 
 static int run_init(struct opts *o, struct err *err)
 {
-	struct buf text = BUF_INIT;
-	char **names = NULL;
-	size_t n = 0;
-	int rc = 0;
-
-	if (o->names)
-		names = names_split(o->names, &n);
-	if (names && o->classes && n != (size_t)o->classes)
-		rc = err_set(err, STATUS_USAGE, "--names has %zu names for %ld classes", n,
-			     o->classes);
-	if (!rc)
-		rc = import_config(o->args[0], &text, err);
-	if (!rc)
-		rc = save(o,
-			  model_init(text.data, n ? (int)n : (int)o->classes, names, o->cli.seed,
-				     err),
-			  err);
-	names_free(names, n);
-	buf_release(&text);
-	return rc;
+	return save(o, import_init(o->args[0], o->classes, o->names, o->cli.seed, err), err);
 }
 
 static int run_info(struct opts *o, struct err *err)
@@ -86,8 +91,8 @@ static int run_info(struct opts *o, struct err *err)
 	int rc = -1;
 
 	if (m && o->json)
-		rc = info_json(m, (int)o->img, &out, err);
-	else if (m && !info_text(m, (int)o->img, &out, err))
+		rc = info_json(m, o->img, &out, err);
+	else if (m && !info_text(m, o->img, &out, err))
 		rc = gates_describe_json(model_meta(m, "mist.gate"), &out, err);
 	if (!rc)
 		rc = file_write(o->cli.output ? o->cli.output : "-", out.data, out.len, err);
@@ -99,17 +104,17 @@ static int run_info(struct opts *o, struct err *err)
 static int run_calibrate(struct opts *o, struct err *err)
 {
 	struct notices notices = cli_notices(&o->cli);
-	struct calibrate_options opt = {(int)o->cut, (int)o->img, o->threshold, CONV_AUTO,
-					&notices};
 
 	if (!o->data)
 		return err_set(err, STATUS_USAGE, "calibrate needs --data, public pictures");
-	return save(o, calibrate_file(o->args[0], o->data, &opt, o->cli.threads, err), err);
+	o->gate.img = o->img;
+	o->gate.notices = &notices;
+	return save(o, calibrate_file(o->args[0], o->data, &o->gate, o->cli.threads, err), err);
 }
 
 static int run_split(struct opts *o, struct err *err)
 {
-	return parts_split(o->args[0], (int)o->cut, o->cli.output, err);
+	return parts_split(o->args[0], o->gate.cut, o->cli.output, err);
 }
 
 static int run_join(struct opts *o, struct err *err)
@@ -134,23 +139,21 @@ static int run_diff(struct opts *o, struct err *err)
 static const struct command {
 	const char *name;
 	int nargs;
-	unsigned takes; /* options */
+	unsigned self;
 	int (*run)(struct opts *o, struct err *err);
 } commands[] = {
-	{"import", 1, SET(CFG) | SET(HALF), run_import},
-	{"init", 1, SET(CLASSES) | SET(NAMES) | SET(HALF), run_init},
-	{"info", 1, SET(IMG) | SET(JSON), run_info},
-	{"split", 1, SET('c'), run_split},
-	{"join", 2, SET(HALF), run_join},
-	{"diff", 2, 0, run_diff},
-	{"calibrate", 1, SET('c') | SET(DATA) | SET(THRESHOLD) | SET(IMG) | SET(HALF),
-	 run_calibrate},
+	{"import", 1, IMPORT, run_import},
+	{"init", 1, INIT, run_init},
+	{"info", 1, INFO, run_info},
+	{"split", 1, SPLIT, run_split},
+	{"join", 2, JOIN, run_join},
+	{"diff", 2, DIFF, run_diff},
+	{"calibrate", 1, CALIBRATE, run_calibrate},
 };
 
 static void take_args(struct opts *o, struct argp_state *state)
 {
 	const char *name = state->argv[state->next];
-	const struct argp_option *opt;
 	size_t i;
 
 	for (i = 0; i < ARRAY_LEN(commands) && strcmp(name, commands[i].name); i++)
@@ -163,85 +166,82 @@ static void take_args(struct opts *o, struct argp_state *state)
 	if (o->nargs != o->command->nargs)
 		argp_error(state, "%s takes %d file%s", name, o->command->nargs,
 			   o->command->nargs > 1 ? "s" : "");
-	for (opt = options; opt->name; opt++)
-		if (o->given & ~o->command->takes & SET(opt->key))
-			argp_error(state, "%s does not take --%s", name, opt->name);
+	for (i = 0; i < ARRAY_LEN(rows); i++)
+		if (o->given & 1u << i && !(rows[i].commands & o->command->self))
+			argp_error(state, "%s does not take --%s", name, rows[i].name);
+}
+
+static void take(const struct row *row, struct opts *o, char *arg, struct argp_state *state)
+{
+	void *to = (char *)o + row->to;
+	char name[32];
+
+	snprintf(name, sizeof(name), "--%s", row->name);
+	if (row->kind == TEXT)
+		*(const char **)to = arg;
+	else if (row->kind == INT)
+		*(int *)to = (int)cli_long(state, name, arg, row->min, row->max);
+	else if (row->kind == EPSILON)
+		*(double *)to = cli_double(state, name, arg, -HUGE_VAL, HUGE_VAL);
+	else if (row->kind == THRESHOLD)
+		*(enum threshold_rule *)to =
+			(enum threshold_rule)cli_choice(state, name, arg, threshold_names);
+	else if (row->kind == MECHANISM)
+		*(int *)to = cli_choice(state, name, arg, mechanism_names);
+	else
+		*(bool *)to = true;
 }
 
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
 	struct opts *o = state->input;
+	size_t i;
 
-	if (key == 'c' || (key >= CFG && key <= THRESHOLD))
-		o->given |= SET(key);
-	switch (key) {
-	case ARGP_KEY_INIT:
+	for (i = 0; i < ARRAY_LEN(rows); i++)
+		if (rows[i].key == key) {
+			take(&rows[i], o, arg, state);
+			o->given |= 1u << i;
+			return 0;
+		}
+	if (key == ARGP_KEY_INIT)
 		state->child_inputs[0] = &o->cli;
-		return 0;
-	case CFG:
-		o->cfg = arg;
-		return 0;
-	case NAMES:
-		o->names = arg;
-		return 0;
-	case CLASSES:
-		o->classes = cli_long(state, "--classes", arg, 1, 65536);
-		return 0;
-	case IMG:
-		o->img = cli_long(state, "--img", arg, 1, 32768);
-		return 0;
-	case 'c':
-		o->cut = cli_long(state, "--cut", arg, 1, 1000);
-		return 0;
-	case DATA:
-		o->data = arg;
-		return 0;
-	case THRESHOLD:
-		o->threshold =
-			(enum threshold_rule)cli_choice(state, "--threshold", arg, threshold_names);
-		return 0;
-	case JSON:
-		o->json = true;
-		return 0;
-	case HALF:
-		o->half = true;
-		return 0;
-	case ARGP_KEY_ARGS:
+	else if (key == ARGP_KEY_ARGS)
 		take_args(o, state);
-		return 0;
-	case ARGP_KEY_NO_ARGS:
+	else if (key == ARGP_KEY_NO_ARGS)
 		argp_error(state, "no command was given");
-	}
-	return ARGP_ERR_UNKNOWN;
+	else
+		return ARGP_ERR_UNKNOWN;
+	return 0;
 }
-
-static const struct argp argp = {
-	options,
-	parse,
-	"import CKPT.pt\ninit CFG.yaml\ninfo WEIGHTS\nsplit WEIGHTS\njoin EDGE CLOUD\ndiff A "
-	"B\ncalibrate WEIGHTS",
-	"Make, describe, split, join, compare and calibrate weight files.\v"
-	"import reads a PyTorch checkpoint without running anything in it. init makes a fresh "
-	"model; "
-	"a CFG that is no file is looked for among the models that come with the programs "
-	"(yolov5n.yaml). split writes PREFIX.edge.safetensors and PREFIX.cloud.safetensors, PREFIX "
-	"being -o or the name of WEIGHTS. diff exits with 1 when the files differ. calibrate gives "
-	"the cut a gate: per channel a threshold and two levels, learnt from public pictures "
-	"alone.",
-	cli_children,
-	NULL,
-	NULL};
 
 static int run(void *opts, struct err *err)
 {
-	struct opts *o = opts;
-
-	return o->command->run(o, err);
+	return ((struct opts *)opts)->command->run(opts, err);
 }
+
+static const char usage[] = "import CKPT.pt\ninit CFG.yaml\ninfo WEIGHTS\nsplit WEIGHTS\n"
+			    "join EDGE CLOUD\ndiff A B\ncalibrate WEIGHTS";
+static const char doc[] =
+	"Make, describe, split, join, compare and calibrate weight files.\v"
+	"import reads a PyTorch checkpoint without running anything in it. init makes a fresh "
+	"model; a "
+	"CFG that is no file is looked for among the models that come with the programs "
+	"(yolov5n.yaml). split writes PREFIX.edge.safetensors and PREFIX.cloud.safetensors, PREFIX "
+	"being -o or the name of WEIGHTS. diff exits with 1 when the files differ. calibrate gives "
+	"the "
+	"cut a gate: per channel a threshold and two levels, and a filter for the noise of "
+	"--epsilon, "
+	"all learnt from public pictures alone.";
 
 int main(int argc, char **argv)
 {
-	struct opts opts = {.img = 640, .threshold = THRESHOLD_MEDIAN};
+	struct argp_option options[ARRAY_LEN(rows) + 1] = {{0}};
+	const struct argp argp = {options, parse, usage, doc, cli_children, NULL, NULL};
+	struct opts opts = {.img = 640, .gate = CALIBRATE_DEFAULTS};
+	size_t i;
 
+	for (i = 0; i < ARRAY_LEN(rows); i++)
+		options[i] = (struct argp_option){
+			rows[i].name, rows[i].key, rows[i].arg, 0, rows[i].doc, 0};
 	return cli_main(argc, argv, &argp, &opts, run);
 }

@@ -1,5 +1,7 @@
 #include "eval/runner.h"
 
+#include "mist/filter.h"
+
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,8 +15,10 @@ struct runner {
 	const struct gates *gates; /* NULL: the network is whole */
 	struct pool *pool;
 	enum gate_mode mode;
+	int max_n;
 	struct net *edge, *cloud; /* edge NULL: cloud is the whole network */
 	struct noise noise[MAX_TENSORS];
+	struct filter *filter[MAX_TENSORS];
 	unsigned char *bits; /* scratch of the noise */
 };
 
@@ -100,10 +104,24 @@ static int prepare_noise(struct runner *r, const struct runner_options *opt, str
 	return 0;
 }
 
+static void prepare_filters(struct runner *r, enum conv_path path)
+{
+	int i;
+
+	for (i = 0; r->gates && i < r->gates->n; i++) {
+		struct view v = net_input(r->cloud, i, 1);
+
+		r->filter[i] =
+			filter_new(&r->gates->gate[i], r->max_n, v.h, v.w, path, r->pool, false);
+	}
+}
+
 static int build(struct runner *r, const struct runner_options *opt, struct err *err)
 {
-	struct net_options o = {.max_n = opt->max_n, .h = opt->h, .w = opt->w, .path = opt->path};
+	struct net_options o = {.max_n = opt->max_n, .h = opt->h, .w = opt->w};
 
+	if (conv_resolve(opt->path, &o.path, err))
+		return -1;
 	if (r->gates) {
 		o.to = r->gates->cut;
 		r->edge = net_new(r->model->graph, &o, r->pool, err);
@@ -115,6 +133,7 @@ static int build(struct runner *r, const struct runner_options *opt, struct err 
 	r->cloud = net_new(r->model->graph, &o, r->pool, err);
 	if (!r->cloud)
 		return -1;
+	prepare_filters(r, o.path);
 	return r->mode == GATE_NOISY ? prepare_noise(r, opt, err) : 0;
 }
 
@@ -131,6 +150,7 @@ struct runner *runner_new(const struct model *m, const struct gates *gates,
 	r->gates = opt->gate == GATE_OFF ? NULL : gates;
 	r->pool = pool;
 	r->mode = opt->gate;
+	r->max_n = opt->max_n;
 	if (build(r, opt, err)) {
 		runner_free(r);
 		return NULL;
@@ -149,6 +169,8 @@ void runner_free(struct runner *r)
 	net_free(r->cloud);
 	for (i = 0; i < MAX_TENSORS; i++)
 		noise_release(&r->noise[i]);
+	for (i = 0; i < MAX_TENSORS; i++)
+		filter_free(r->filter[i]);
 	free(r->bits);
 	free(r);
 }
@@ -187,6 +209,7 @@ static void cross(struct runner *r, int n, uint64_t first)
 					 ((uint64_t)i << 40) + first, r->bits);
 		else
 			gate_apply(&r->gates->gate[i], r->pool, &to);
+		filter_run(r->filter[i], r->pool, &to);
 	}
 }
 

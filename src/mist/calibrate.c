@@ -122,10 +122,11 @@ static float choose(enum threshold_rule rule, const float *v, size_t n)
 }
 
 static void finish_channel(float *v, size_t n, enum threshold_rule rule, float *threshold,
-			   float *low, float *high)
+			   float *low, float *high, float *average)
 {
 	size_t below = 0;
 
+	*average = (float)mean(v, n);
 	qsort(v, n, sizeof(*v), ascending);
 	*threshold = choose(rule, v, n);
 	while (below < n && v[below] <= *threshold)
@@ -162,8 +163,10 @@ int calibration_finish(struct calibration *cal, enum threshold_rule rule, struct
 		gate->low = xmalloc(bytes);
 	if (!gate->high)
 		gate->high = xmalloc(bytes);
+	if (!gate->mean)
+		gate->mean = xmalloc(bytes);
 	for (c = 0; c < cal->channels; c++)
 		finish_channel(channel(cal, c), cal->n, rule, &gate->threshold[c], &gate->low[c],
-			       &gate->high[c]);
+			       &gate->high[c], &gate->mean[c]);
 	return 0;
 }

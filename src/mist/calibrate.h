@@ -33,7 +33,7 @@ void calibration_free(struct calibration *cal);
 void calibration_add(struct calibration *cal, const struct view *x, int image);
 
 /*
- * Sets threshold, low and high of an initialised bit gate. A channel whose values lie all on one
+ * Sets threshold, low, high and mean of an initialised bit gate. A channel whose values lie all on one
  * side gets that side's mean for both levels. No images, or a value that is not finite: an error.
  */
 int calibration_finish(struct calibration *cal, enum threshold_rule rule, struct gate *gate,

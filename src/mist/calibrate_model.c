@@ -6,8 +6,10 @@
 #include "data/letterbox.h"
 #include "mist/extract.h"
 #include "mist/features.h"
+#include "mist/wiener.h"
 #include "nn/net.h"
 
+#include <math.h>
 #include <stdlib.h>
 
 /* Floats kept a channel: the median of a million values is known to a thousandth of its spread. */
@@ -17,14 +19,19 @@ struct run {
 	struct net *net;
 	int ntensors;
 	struct calibration *cal[FEATURES_MAX_TENSORS];
+	struct wiener *wiener[FEATURES_MAX_TENSORS];
+	struct gates gates;
 };
 
 static void run_release(struct run *r)
 {
 	int i;
 
-	for (i = 0; i < r->ntensors; i++)
+	for (i = 0; i < r->ntensors; i++) {
 		calibration_free(r->cal[i]);
+		wiener_free(r->wiener[i]);
+	}
+	gates_release(&r->gates);
 	net_free(r->net);
 }
 
@@ -69,49 +76,114 @@ static int look_at(struct run *r, struct model *m, const char *path, int img, st
 	for (i = 0; i < r->ntensors; i++) {
 		struct view v = net_output(r->net, i, 1);
 
-		calibration_add(r->cal[i], &v, 0);
+		if (!r->gates.n)
+			calibration_add(r->cal[i], &v, 0);
+		else if (r->wiener[i])
+			wiener_add(r->wiener[i], &v, 0);
 	}
 	return 0;
 }
 
-static int write_gates(const struct run *r, struct model *m, const struct calibrate_options *opt,
-		       struct err *err)
+/* Once over all pictures; `to` is told of those that cannot be read. */
+static void look_at_all(struct run *r, struct model *m, const struct dataset *d,
+			const struct calibrate_options *opt, const struct notices *to)
 {
-	struct gates gates = {opt->cut, r->ntensors, NULL};
-	char number[16], *json;
-	int i, rc = 0;
+	struct err bad = ERR_INIT;
+	int i;
 
-	gates.gate = xcalloc((size_t)gates.n, sizeof(*gates.gate));
-	for (i = 0; i < gates.n; i++) {
-		gate_init(&gates.gate[i], ENCODING_BIT, net_output(r->net, i, 1).c);
+	for (i = 0; i < d->nitems; i++)
+		if (look_at(r, m, d->items[i].path, opt->img, &bad))
+			notice(to, "%s: left out", bad.msg);
+}
+
+static int make_gates(struct run *r, const struct calibrate_options *opt, struct err *err)
+{
+	struct noise noise;
+	int i, rc;
+
+	if (noise_init(&noise, (enum mechanism)opt->mechanism, opt->epsilon, NULL, err))
+		return -1;
+	r->gates = (struct gates){opt->cut, r->ntensors,
+				  xcalloc((size_t)r->ntensors, sizeof(*r->gates.gate))};
+	for (i = 0, rc = 0; i < r->ntensors; i++) {
+		struct gate *g = &r->gates.gate[i];
+
+		gate_init(g, ENCODING_BIT, net_output(r->net, i, 1).c);
+		gate_set_noise(g, &noise);
+		g->debias = noise.mechanism != MECHANISM_NONE && noise.q < 0.5;
 		if (!rc)
-			rc = calibration_finish(r->cal[i], opt->rule, &gates.gate[i], err);
+			rc = calibration_finish(r->cal[i], opt->rule, g, err);
 	}
-	if (!rc) {
-		json = gates_json(&gates);
-		snprintf(number, sizeof(number), "%d", opt->cut);
-		model_set_meta(m, "mist.cut_layer", number);
-		model_set_meta(m, "mist.gate", json);
-		free(json);
-	}
-	gates_release(&gates);
+	noise_release(&noise);
 	return rc;
+}
+
+/* A second look at the pictures, now that it is known what their bits are. */
+static int make_filters(struct run *r, struct model *m, const struct dataset *d,
+			const struct calibrate_options *opt, struct err *err)
+{
+	const struct notices quiet = {0};
+	int i, rc = 0, size, wanted = 0;
+
+	for (i = 0; i < r->ntensors; i++) {
+		size = r->gates.gate[i].q < 0.5 ? wiener_size(r->gates.gate[i].c, opt->filter) : 0;
+		if (size)
+			r->wiener[i] = wiener_new(&r->gates.gate[i], size, d->nitems);
+		if (size < opt->filter)
+			notice(opt->notices,
+			       "tensor %d of cut %d has %d channels: its filter is of size %d", i,
+			       opt->cut, r->gates.gate[i].c, size);
+		wanted |= size;
+	}
+	if (wanted)
+		look_at_all(r, m, d, opt, &quiet);
+	for (i = 0; !rc && i < r->ntensors; i++)
+		if (r->wiener[i])
+			rc = wiener_finish(r->wiener[i], &r->gates.gate[i], err);
+	return rc;
+}
+
+static void store_gates(const struct run *r, struct model *m)
+{
+	char number[16], *json = gates_json(&r->gates);
+
+	snprintf(number, sizeof(number), "%d", r->gates.cut);
+	model_set_meta(m, "mist.cut_layer", number);
+	model_set_meta(m, "mist.gate", json);
+	free(json);
 }
 
 static int calibrate(struct model *m, const struct dataset *d, const struct calibrate_options *opt,
 		     struct pool *pool, struct err *err)
 {
-	struct err bad = ERR_INIT;
 	struct run r;
-	int i, rc = run_init(&r, m, d->nitems, opt, pool, err);
+	int rc = run_init(&r, m, d->nitems, opt, pool, err);
 
-	for (i = 0; !rc && i < d->nitems; i++)
-		if (look_at(&r, m, d->items[i].path, opt->img, &bad))
-			notice(opt->notices, "%s: left out", bad.msg);
+	if (!rc) {
+		look_at_all(&r, m, d, opt, opt->notices);
+		rc = make_gates(&r, opt, err) || make_filters(&r, m, d, opt, err) ? -1 : 0;
+	}
 	if (!rc)
-		rc = write_gates(&r, m, opt, err);
+		store_gates(&r, m);
 	run_release(&r);
 	return rc;
+}
+
+static int check_options(struct calibrate_options *o, struct err *err)
+{
+	if (o->mechanism < 0)
+		o->mechanism = o->epsilon != 0 ? MECHANISM_RR : MECHANISM_NONE;
+	if (o->mechanism == MECHANISM_NONE && o->epsilon != 0)
+		return err_set(err, STATUS_USAGE,
+			       "--epsilon and --mechanism none exclude each other");
+	if (o->mechanism != MECHANISM_NONE && !(o->epsilon > 0 && isfinite(o->epsilon)))
+		return err_set(
+			err, STATUS_USAGE,
+			"--mechanism %s needs an --epsilon that is finite and above 0, not %g",
+			mechanism_names[o->mechanism], o->epsilon);
+	if (o->filter && o->filter % 2 == 0)
+		return err_set(err, STATUS_USAGE, "--filter %d is not odd", o->filter);
+	return 0;
 }
 
 struct model *calibrate_file(const char *weights, const char *public_set,
@@ -119,11 +191,15 @@ struct model *calibrate_file(const char *weights, const char *public_set,
 {
 	struct dataset_options set = {.any_class = true, .notices = opt->notices};
 	struct calibrate_options o = *opt;
-	struct model *m = model_load(weights, NULL, err);
+	struct model *m = NULL;
 	struct dataset *d = NULL;
 	struct pool *pool = NULL;
-	int rc = m ? extract_cut(m, &o.cut, err) : -1;
+	int rc = check_options(&o, err);
 
+	if (!rc)
+		m = model_load(weights, NULL, err);
+	if (!rc)
+		rc = m ? extract_cut(m, &o.cut, err) : -1;
 	if (!rc)
 		rc = conv_resolve(o.path, &o.path, err);
 	if (!rc) {

@@ -14,9 +14,18 @@ struct calibrate_options {
 	int cut; /* 0: the file's own mist.cut_layer, or 4 */
 	int img;
 	enum threshold_rule rule;
+	int mechanism; /* that the gate is for, an enum mechanism; -1: rr with an epsilon, else none */
+	double epsilon; /* 0: not given */
+	int filter;     /* odd side of the filter that the gate gets (wiener.h); 0: none */
 	enum conv_path path;
 	const struct notices *notices; /* pictures that are left out */
 };
+
+/* What recovers most (mistutils(7), ACCURACY BEHIND THE GATE). */
+#define CALIBRATE_DEFAULTS                                                                         \
+	{                                                                                          \
+		.rule = THRESHOLD_MEDIAN, .mechanism = -1, .filter = 3                             \
+	}
 
 /*
  * Reads the weights and the data set, and returns the model with its gates; the caller frees. Pictures

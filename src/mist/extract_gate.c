@@ -110,6 +110,7 @@ int extract_gates(const struct model *m, int cut, enum encoding encoding, const 
 			gate_init(g, encoding, m->graph->layers[layers[i]].cout);
 		if (encoding == ENCODING_U8)
 			set_byte_range(m, layers[i], g);
+		gate_drop_filter(g); /* the cloud's business */
 		gate_set_noise(g, noise);
 		/* training is noisy, inference clean: the mean must not move (privacy: post-processing) */
 		g->debias = noise->mechanism != MECHANISM_NONE && noise->q < 0.5;

@@ -297,11 +297,6 @@ int features_header_parse(const char *name, const char *text, size_t size,
 
 /* ------------------------------------------------------------------ comparing */
 
-static bool same_floats(const float *a, const float *b, int n)
-{
-	return a == b || (a && b && !memcmp(a, b, (size_t)n * sizeof(*a)));
-}
-
 /* Does what a bit decodes to have the clean bit's mean? */
 static bool unbiased(const struct gate *g)
 {
@@ -310,9 +305,7 @@ static bool unbiased(const struct gate *g)
 
 static bool same_gate(const struct gate *a, const struct gate *b)
 {
-	return a->c == b->c && (a->q == b->q || unbiased(a) == unbiased(b)) &&
-	       same_floats(a->threshold, b->threshold, a->c) && same_floats(a->low, b->low, a->c) &&
-	       same_floats(a->high, b->high, a->c);
+	return gate_same_levels(a, b) && (a->q == b->q || unbiased(a) == unbiased(b));
 }
 
 static bool same_shapes(const struct features_header *a, const struct features_header *b)

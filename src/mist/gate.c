@@ -18,23 +18,32 @@ void gate_init(struct gate *g, enum encoding encoding, int c)
 	*g = (struct gate){.encoding = encoding, .c = c};
 }
 
-static float *copy_floats(const float *from, int n)
+size_t gate_filter_floats(const struct gate *g)
+{
+	const size_t c = (size_t)g->c, k = (size_t)g->filter_size;
+
+	return c * c * k * k;
+}
+
+static float *copy_floats(const float *from, size_t n)
 {
 	float *to;
 
 	if (!from)
 		return NULL;
-	to = xreallocarray(NULL, (size_t)n, sizeof(*to));
-	memcpy(to, from, (size_t)n * sizeof(*to));
+	to = xreallocarray(NULL, n, sizeof(*to));
+	memcpy(to, from, n * sizeof(*to));
 	return to;
 }
 
 void gate_copy(struct gate *to, const struct gate *from)
 {
 	*to = *from;
-	to->threshold = copy_floats(from->threshold, from->c);
-	to->low = copy_floats(from->low, from->c);
-	to->high = copy_floats(from->high, from->c);
+	to->threshold = copy_floats(from->threshold, (size_t)from->c);
+	to->low = copy_floats(from->low, (size_t)from->c);
+	to->high = copy_floats(from->high, (size_t)from->c);
+	to->mean = copy_floats(from->mean, (size_t)from->c);
+	to->filter = copy_floats(from->filter, gate_filter_floats(from));
 }
 
 void gate_release(struct gate *g)
@@ -42,7 +51,38 @@ void gate_release(struct gate *g)
 	free(g->threshold);
 	free(g->low);
 	free(g->high);
+	free(g->mean);
+	free(g->filter);
 	*g = (struct gate){0};
+}
+
+void gate_drop_filter(struct gate *g)
+{
+	free(g->filter);
+	g->filter = NULL;
+	g->filter_size = 0;
+}
+
+static bool same_floats(const float *a, const float *b, int n)
+{
+	return a == b || (a && b && !memcmp(a, b, (size_t)n * sizeof(*a)));
+}
+
+bool gate_same_levels(const struct gate *a, const struct gate *b)
+{
+	return a->c == b->c && same_floats(a->threshold, b->threshold, a->c) &&
+	       same_floats(a->low, b->low, a->c) && same_floats(a->high, b->high, a->c);
+}
+
+void gate_lend_filter(struct gate *to, const struct gate *from)
+{
+	if (!from->filter || from->encoding != to->encoding || !gate_same_levels(to, from))
+		return;
+	gate_drop_filter(to);
+	free(to->mean);
+	to->filter_size = from->filter_size;
+	to->mean = copy_floats(from->mean, (size_t)from->c);
+	to->filter = copy_floats(from->filter, gate_filter_floats(from));
 }
 
 void gate_set_noise(struct gate *g, const struct noise *n)
@@ -105,10 +145,11 @@ static void block_init(struct block *b, const struct gate *g, int c0, bool debia
 		const double high = g->high ? g->high[c0 + i] : 1;
 		/* (b - q) / (1 - 2q) lies as far below 0 for b = 0 as it lies above 1 for b = 1 */
 		const double past = (stretch - 1) / 2 * (high - low);
+		const double mean = g->filter ? g->mean[c0 + i] : 0;
 
 		b->threshold[i] = g->threshold ? g->threshold[c0 + i] : 0;
-		b->low[i] = (float)(low - past);
-		b->high[i] = (float)(high + past);
+		b->low[i] = (float)(low - past - mean);
+		b->high[i] = (float)(high + past - mean);
 	}
 }
 

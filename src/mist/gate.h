@@ -25,6 +25,9 @@ enum encoding { ENCODING_BIT, ENCODING_U8, ENCODING_F16, ENCODING_F32 };
 /* "bit", "u8", "f16", "f32", NULL: indexed by enum encoding. */
 extern const char *const encoding_names[];
 
+/* Largest side of a filter (filter.h): more would not be worth its time. */
+#define GATE_MAX_FILTER 7
+
 struct gate {
 	enum encoding encoding;
 	enum mechanism mechanism;
@@ -34,19 +37,34 @@ struct gate {
 	float *threshold;  /* c; NULL: 0 everywhere */
 	float *low, *high; /* c levels that a 0 (1) decodes to; NULL: 0 and 1 */
 	bool debias;
+	/*
+	 * Post-processing of what was decoded (filter.h): a convolution over the decoded levels less
+	 * their public means. A gate that has one decodes to level - mean, and filter_run adds the
+	 * mean again. The edge does not need it, so streams do not carry it.
+	 */
+	int filter_size; /* odd side of the kernel; 0: no filter */
+	float *filter;   /* c x c x filter_size x filter_size, OIHW */
+	float *mean;     /* c: of public values, and so of their levels; there with a filter */
 };
 
 void gate_init(struct gate *g, enum encoding encoding, int c);
 void gate_copy(struct gate *to, const struct gate *from);
 void gate_release(struct gate *g);
+/* Leaves the gate without its filter: what the edge knows of it. */
+void gate_drop_filter(struct gate *g);
+size_t gate_filter_floats(const struct gate *g);
+bool gate_same_levels(const struct gate *a, const struct gate *b); /* and thresholds */
+/* `to` gets from's filter, if both have the same thresholds and levels; otherwise it is left alone. */
+void gate_lend_filter(struct gate *to, const struct gate *from);
 /* Mechanism, epsilon and q as `n` has them. */
 void gate_set_noise(struct gate *g, const struct noise *n);
 
 /*
  * A cut's gates as the JSON of mist.gate, and back:
  *	{"cut": 4, "gates": [{"encoding": "bit", "channels": 64, "mechanism": "rr", "epsilon": 1.0,
- *	"q": 0.27, "debias": false, "threshold": [0.0, …], "low": […], "high": […]}]}
- * Lists that are all default are left out.
+ *	"q": 0.27, "debias": false, "threshold": [0.0, …], "low": […], "high": […],
+ *	"mean": […], "filter": {"size": 3, "f32": "base64 of little-endian floats, OIHW"}}]}
+ * Lists that are not there are left out; a filter needs a mean.
  */
 struct gates {
 	int cut, n;
@@ -74,7 +92,7 @@ void gate_flip(const struct noise *n, uint64_t stream, unsigned char *bits, int 
 
 /*
  * Encoding and decoding at once in place: what the layers behind the cut see.
- * Clean (--gate clean): no noise, so nothing to de-bias.
+ * (or, with a filter, what filter_run makes of it). Clean (--gate clean): no noise, so nothing to de-bias.
  * Noisy (--gate noisy): image i takes stream `stream + i`; scratch is gate_packed_bytes per image.
  */
 void gate_apply(const struct gate *g, struct pool *pool, const struct view *x);

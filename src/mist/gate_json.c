@@ -2,8 +2,10 @@
 
 #include "base/mem.h"
 
+#include <endian.h>
 #include <float.h>
 #include <math.h>
+#include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,6 +13,8 @@
  */
 #define MAX_CHANNELS 65536
 #define MAX_GATES    64
+
+#define VARIANT sodium_base64_VARIANT_ORIGINAL
 
 static json_t *list_to_json(const float *values, int n)
 {
@@ -20,6 +24,26 @@ static json_t *list_to_json(const float *values, int n)
 	for (i = 0; i < n; i++)
 		json_array_append_new(list, json_real(values[i]));
 	return list;
+}
+
+/* Tens of thousands of floats: as text they would be four times as long. */
+static json_t *filter_to_json(const struct gate *g)
+{
+	const size_t n = gate_filter_floats(g);
+	const size_t size = sodium_base64_ENCODED_LEN(n * sizeof(uint32_t), VARIANT);
+	uint32_t *words = xreallocarray(NULL, n, sizeof(*words));
+	char *text = xmalloc(size);
+	json_t *o;
+	size_t i;
+
+	memcpy(words, g->filter, n * sizeof(*words));
+	for (i = 0; i < n; i++)
+		words[i] = htole32(words[i]);
+	sodium_bin2base64(text, size, (unsigned char *)words, n * sizeof(*words), VARIANT);
+	o = json_pack("{siss}", "size", g->filter_size, "f32", text);
+	free(words);
+	free(text);
+	return o;
 }
 
 static json_t *gate_to_json(const struct gate *g)
@@ -38,6 +62,10 @@ static json_t *gate_to_json(const struct gate *g)
 		json_object_set_new(o, "low", list_to_json(g->low, g->c));
 	if (g->high)
 		json_object_set_new(o, "high", list_to_json(g->high, g->c));
+	if (g->mean)
+		json_object_set_new(o, "mean", list_to_json(g->mean, g->c));
+	if (g->filter)
+		json_object_set_new(o, "filter", filter_to_json(g));
 	return o;
 }
 
@@ -141,6 +169,50 @@ static int check_levels(const char *name, const struct gate *g, struct err *err)
 	return 0;
 }
 
+static int decode_floats(const char *name, const char *text, size_t n, float *out, struct err *err)
+{
+	unsigned char *bytes = (unsigned char *)out;
+	size_t got, i;
+	uint32_t word;
+
+	if (sodium_base642bin(bytes, n * sizeof(word), text, strlen(text), NULL, &got, NULL,
+			      VARIANT) ||
+	    got != n * sizeof(word))
+		return err_set(err, STATUS_INPUT, "%s: 'filter' is not %zu floats in base64", name,
+			       n);
+	for (i = 0; i < n; i++) {
+		memcpy(&word, bytes + i * sizeof(word), sizeof(word));
+		word = le32toh(word);
+		memcpy(&out[i], &word, sizeof(word));
+		if (!isfinite(out[i]))
+			return err_set(err, STATUS_INPUT, "%s: 'filter' is not finite", name);
+	}
+	return 0;
+}
+
+static int get_filter(const char *name, const json_t *o, struct gate *g, struct err *err)
+{
+	const json_t *filter;
+	const char *text;
+	long size;
+
+	if (!json_object_get(o, "filter"))
+		return 0;
+	filter = json_get_object(name, o, "filter", err);
+	if (!filter || json_get_long(name, filter, "size", 1, GATE_MAX_FILTER, &size, err) ||
+	    json_get_string(name, filter, "f32", &text, err))
+		return -1;
+	if (g->encoding != ENCODING_BIT || size % 2 == 0 || !g->mean)
+		return err_set(err, STATUS_INPUT,
+			       "%s: a filter is of an odd size, and for bits with a mean", name);
+	g->filter_size = (int)size;
+	/* its size is known from the text before anything is allocated by it */
+	if (strlen(text) / 4 * 3 / sizeof(float) + 1 < gate_filter_floats(g))
+		return err_set(err, STATUS_INPUT, "%s: 'filter' is too short", name);
+	g->filter = xreallocarray(NULL, gate_filter_floats(g), sizeof(*g->filter));
+	return decode_floats(name, text, gate_filter_floats(g), g->filter, err);
+}
+
 static int gate_from_json(const char *name, const json_t *o, struct gate *g, struct err *err)
 {
 	int encoding, mechanism;
@@ -157,7 +229,8 @@ static int gate_from_json(const char *name, const json_t *o, struct gate *g, str
 	    json_get_bool(name, o, "debias", &g->debias, err) ||
 	    get_floats(name, o, "threshold", g->c, &g->threshold, err) ||
 	    get_floats(name, o, "low", g->c, &g->low, err) ||
-	    get_floats(name, o, "high", g->c, &g->high, err))
+	    get_floats(name, o, "high", g->c, &g->high, err) ||
+	    get_floats(name, o, "mean", g->c, &g->mean, err) || get_filter(name, o, g, err))
 		return -1;
 	return check_noise(name, g, err) || check_levels(name, g, err) ? -1 : 0;
 }

@@ -21,9 +21,12 @@ void gates_describe(const struct gates *g, struct buf *out)
 		buf_printf(out, "gate at cut %d: %s, %d channels, ", g->cut,
 			   encoding_names[gate->encoding], gate->c);
 		add_noise(gate, out);
-		buf_printf(out, "%s%s%s\n", gate->threshold ? ", thresholds" : "",
+		buf_printf(out, "%s%s%s", gate->threshold ? ", thresholds" : "",
 			   gate->low || gate->high ? ", levels" : "",
 			   gate->debias ? ", de-biased" : "");
+		if (gate->filter)
+			buf_printf(out, ", filter of %dx%d", gate->filter_size, gate->filter_size);
+		buf_add_str(out, "\n");
 	}
 }
 

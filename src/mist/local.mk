@@ -6,11 +6,13 @@ libmist_a_SOURCES += \
 	src/mist/extract_gate.c src/mist/extract_gate.h \
 	src/mist/features.h src/mist/features_header.c src/mist/features_read.c \
 	src/mist/features_model.c src/mist/features_model.h src/mist/features_write.c \
+	src/mist/filter.c src/mist/filter.h \
 	src/mist/gate.c src/mist/gate.h \
 	src/mist/gate_json.c src/mist/gate_json.h \
 	src/mist/gate_text.c src/mist/gate_text.h \
 	src/mist/noise.c src/mist/noise.h \
-	src/mist/privacy.c src/mist/privacy.h
+	src/mist/privacy.c src/mist/privacy.h \
+	src/mist/wiener.c src/mist/wiener.h
 
 if HAVE_CMOCKA
 check_PROGRAMS += tests/unit/t-privacy
@@ -22,6 +24,16 @@ check_PROGRAMS += tests/unit/t-calibrate
 tests_unit_t_calibrate_SOURCES = tests/unit/t-calibrate.c
 tests_unit_t_calibrate_CFLAGS = $(AM_CFLAGS) $(unit_cflags)
 tests_unit_t_calibrate_LDADD = $(LDADD) $(CMOCKA_LIBS)
+
+check_PROGRAMS += tests/unit/t-filter
+tests_unit_t_filter_SOURCES = tests/unit/t-filter.c
+tests_unit_t_filter_CFLAGS = $(AM_CFLAGS) $(unit_cflags)
+tests_unit_t_filter_LDADD = $(LDADD) $(CMOCKA_LIBS)
+
+check_PROGRAMS += tests/unit/t-wiener
+tests_unit_t_wiener_SOURCES = tests/unit/t-wiener.c
+tests_unit_t_wiener_CFLAGS = $(AM_CFLAGS) $(unit_cflags)
+tests_unit_t_wiener_LDADD = $(LDADD) $(CMOCKA_LIBS)
 
 check_PROGRAMS += tests/unit/t-features
 tests_unit_t_features_SOURCES = tests/unit/t-features.c

@@ -185,3 +185,22 @@ int import_config(const char *path, struct buf *text, struct err *err)
 	free(shared);
 	return rc;
 }
+
+struct model *import_init(const char *path, int classes, const char *names, uint64_t seed,
+			  struct err *err)
+{
+	struct buf text = BUF_INIT;
+	struct model *m = NULL;
+	char **list = NULL;
+	size_t n = 0;
+
+	if (names)
+		list = names_split(names, &n);
+	if (list && classes && n != (size_t)classes)
+		err_set(err, STATUS_USAGE, "--names has %zu names for %d classes", n, classes);
+	else if (!import_config(path, &text, err))
+		m = model_init(text.data, n ? (int)n : classes, list, seed, err);
+	names_free(list, n);
+	buf_release(&text);
+	return m;
+}

@@ -17,5 +17,8 @@ struct model *import_torchpt(const char *path, const char *cfg, struct err *err)
 /* The text of a model's YAML: a file, or a name among the models that come with the programs
  * ("yolov5n.yaml"). */
 int import_config(const char *path, struct buf *text, struct err *err);
+/* A fresh model of it (model_init). classes 0: the YAML's; names: "A,B,…", as many, or NULL. */
+struct model *import_init(const char *path, int classes, const char *names, uint64_t seed,
+			  struct err *err);
 
 #endif

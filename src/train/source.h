@@ -37,6 +37,7 @@ struct source {
 	size_t bytes;            /* memory it holds */
 	const struct hyp *hyp;   /* borrowed */
 	uint64_t seed;
+	enum conv_path kernel; /* of what it computes itself; train_new sets it */
 };
 
 /*

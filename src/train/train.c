@@ -152,6 +152,7 @@ struct train *train_new(const struct train_options *opt, struct model *m, struct
 		train_free(t);
 		return NULL;
 	}
+	source->kernel = opt->path;
 	schedule_init(&t->schedule, &opt->hyp, opt->optimizer, opt->cosine, opt->epochs, t->nb,
 		      opt->batch, opt->nbs, opt->warmup_floor);
 	t->options = list_options(t);

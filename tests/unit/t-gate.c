@@ -277,6 +277,65 @@ static void values_outside_a_byte_are_clamped(void **state)
 	assert_memory_equal(out, want, sizeof(want));
 }
 
+static void gate_filtered(struct gate *g)
+{
+	size_t i;
+
+	g->filter_size = 3;
+	g->filter = xreallocarray(NULL, gate_filter_floats(g), sizeof(float));
+	g->mean = xcalloc((size_t)g->c, sizeof(float));
+	for (i = 0; i < gate_filter_floats(g); i++)
+		g->filter[i] = (float)i / 7 - 100;
+	for (i = 0; i < (size_t)g->c; i++)
+		g->mean[i] = (float)i / 3;
+}
+
+static void a_filter_is_lent_to_gates_of_the_same_levels_alone(void **state)
+{
+	struct gate a, b;
+
+	(void)state;
+	gate_init(&a, ENCODING_BIT, 4);
+	gate_ramps(&a);
+	gate_copy(&b, &a);
+	gate_filtered(&a);
+	b.low[2] -= 1;
+	gate_lend_filter(&b, &a);
+	assert_null(b.filter);
+	b.low[2] += 1;
+	gate_lend_filter(&b, &a);
+	assert_int_equal(b.filter_size, 3);
+	assert_memory_equal(b.filter, a.filter, gate_filter_floats(&a) * sizeof(float));
+	gate_drop_filter(&b);
+	assert_null(b.filter);
+	assert_non_null(b.mean);
+	gate_release(&a);
+	gate_release(&b);
+}
+
+/* With a filter behind it, a gate decodes to what the filter takes: levels less their means. */
+static void a_filtered_gate_decodes_around_the_mean(void **state)
+{
+	struct patch p = patch_new(1, 3, 5, 17, 0), q = patch_new(1, 3, 5, 17, 0);
+	struct gate g;
+	int y, x, c;
+
+	(void)state;
+	gate_init(&g, ENCODING_BIT, 17);
+	gate_ramps(&g);
+	gate_apply(&g, NULL, &p.v);
+	gate_filtered(&g);
+	gate_apply(&g, NULL, &q.v);
+	for (y = 0; y < 3; y++)
+		for (x = 0; x < 5; x++)
+			for (c = 0; c < 17; c++)
+				assert_float_equal(view_at(&p.v, 0, y, x)[c] - g.mean[c],
+						   view_at(&q.v, 0, y, x)[c], 1e-5);
+	gate_release(&g);
+	free(p.buffer);
+	free(q.buffer);
+}
+
 static void a_gate_survives_its_json(void **state)
 {
 	struct gate gate[2];
@@ -292,6 +351,7 @@ static void a_gate_survives_its_json(void **state)
 	gate_ramps(&gate[0]);
 	gate_set_noise(&gate[0], &n);
 	gate[0].debias = true;
+	gate_filtered(&gate[0]);
 	gate_init(&gate[1], ENCODING_F32, 3);
 	text = gates_json(&g);
 	assert_int_equal(gates_parse(text, &back, &err), 0);
@@ -300,6 +360,9 @@ static void a_gate_survives_its_json(void **state)
 	assert_true(back.gate[0].q == n.q && back.gate[0].epsilon == 0.7 && back.gate[0].debias);
 	assert_memory_equal(back.gate[0].threshold, gate[0].threshold, 20 * sizeof(float));
 	assert_memory_equal(back.gate[0].high, gate[0].high, 20 * sizeof(float));
+	assert_int_equal(back.gate[0].filter_size, 3);
+	assert_memory_equal(back.gate[0].filter, gate[0].filter, 20 * 20 * 9 * sizeof(float));
+	assert_memory_equal(back.gate[0].mean, gate[0].mean, 20 * sizeof(float));
 	assert_true(back.gate[1].encoding == ENCODING_F32 && !back.gate[1].threshold);
 	again = gates_json(&back);
 	assert_string_equal(text, again);
@@ -310,6 +373,7 @@ static void a_gate_survives_its_json(void **state)
 }
 
 #define GATE(rest) "{\"cut\":4,\"gates\":[{\"encoding\":\"bit\",\"channels\":2," rest "}]}"
+#define MEAN       ",\"mean\":[0,1]"
 #define CLEAN      "\"mechanism\":\"none\",\"epsilon\":0,\"q\":0,\"debias\":false"
 
 static void a_gate_that_cannot_be_is_refused_with_a_reason(void **state)
@@ -331,6 +395,17 @@ static void a_gate_that_cannot_be_is_refused_with_a_reason(void **state)
 		{GATE(CLEAN ",\"threshold\":[1,\"x\"]"), "not a number"},
 		{GATE(CLEAN ",\"threshold\":[1,1e300]"), "not a number"},
 		{GATE(CLEAN ",\"low\":[0,1.5]"), "channel 1"},
+		{GATE(CLEAN ",\"filter\":{\"size\":1,\"f32\":\"AAAAAAAAAAAAAAAAAAAAAA==\"}"),
+		 "a mean"},
+		{GATE(CLEAN MEAN ",\"filter\":{\"size\":2,\"f32\":\"AAAA\"}"), "odd"},
+		{GATE(CLEAN MEAN ",\"filter\":{\"size\":1,\"f32\":\"AAAA\"}"), "too short"},
+		{GATE(CLEAN MEAN ",\"filter\":{\"size\":9,\"f32\":\"AAAA\"}"), "size"},
+		{GATE(CLEAN MEAN ",\"filter\":{\"size\":1,\"f32\":\"AAAAAAAAAAAAAAAAAAAA==\"}"),
+		 "base64"},
+		{GATE(CLEAN MEAN ",\"filter\":{\"size\":1,\"f32\":\"AAAAAAAA*AAAAAAAAAAAAA==\"}"),
+		 "base64"},
+		{GATE(CLEAN MEAN ",\"filter\":{\"size\":1,\"f32\":\"AACAfwAAgH8AAIB/AACAfw==\"}"),
+		 "not finite"},
 	};
 	struct gates g;
 	struct err err;
@@ -356,6 +431,8 @@ int main(void)
 		cmocka_unit_test(noisy_application_is_encode_flip_decode_on_any_threads),
 		cmocka_unit_test(bytes_and_floats_keep_values_as_well_as_they_can),
 		cmocka_unit_test(values_outside_a_byte_are_clamped),
+		cmocka_unit_test(a_filter_is_lent_to_gates_of_the_same_levels_alone),
+		cmocka_unit_test(a_filtered_gate_decodes_around_the_mean),
 		cmocka_unit_test(a_gate_survives_its_json),
 		cmocka_unit_test(a_gate_that_cannot_be_is_refused_with_a_reason),
 	};
