@@ -91,3 +91,22 @@ int num_size(const char *what, const char *text, uint64_t *out, struct err *err)
 	*out = v << shift;
 	return 0;
 }
+
+int num_duration(const char *what, const char *text, double *out, struct err *err)
+{
+	static const char units[] = "smhd";
+	static const double seconds[] = {1, 60, 3600, 86400};
+	static const char want[] = "a time such as 90, 90s, 15m, 8h or 2d";
+	const char *unit;
+	char *end;
+	double v;
+
+	v = strtod(text, &end);
+	if (end == text || isspace((unsigned char)text[0]) || !isfinite(v) || v < 0 || v > 1e9)
+		return bad(what, text, want, err);
+	unit = *end ? strchr(units, *end) : units;
+	if (!unit || (*end && end[1]))
+		return bad(what, text, want, err);
+	*out = v * seconds[unit - units];
+	return 0;
+}

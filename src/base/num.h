@@ -17,5 +17,7 @@ int num_double(const char *what, const char *text, double min, double max, doubl
 	       struct err *err);
 /* Bytes, with an optional suffix K, M or G (powers of 1024). */
 int num_size(const char *what, const char *text, uint64_t *out, struct err *err);
+/* Seconds, with an optional suffix s, m, h or d: "90", "1.5h". */
+int num_duration(const char *what, const char *text, double *out, struct err *err);
 
 #endif

@@ -16,6 +16,12 @@ enum inbox_kind { INBOX_FEATURES, INBOX_WEIGHTS };
  */
 int inbox_kind(char *const *paths, int n, enum inbox_kind *out, struct err *err);
 
+/* To be asked once everything is read and before the result is committed: is it still to be? */
+struct confirm {
+	int (*fn)(void *ctx, struct err *err);
+	void *ctx;
+};
+
 /*
  * A set of things already seen, by a 64-bit keyed hash: 12 to 24 bytes each. Two different things
  * are taken for one with a probability of n^2 / 2^65: one in 30 million for a million samples. The

@@ -1,7 +1,6 @@
 #include "fed/merge.h"
 
 #include "base/file.h"
-#include "fed/inbox.h"
 #include "io/tarstream.h"
 #include "mist/features.h"
 #include "mist/privacy.h"
@@ -213,6 +212,8 @@ int merge_streams(char *const *paths, int n, const char *output, const struct me
 	if (!rc && m.alike)
 		notice(opt->notices, "%ld samples are the same as others: do clients share images?",
 		       m.alike);
+	if (!rc && opt->confirm)
+		rc = opt->confirm->fn(opt->confirm->ctx, err);
 	if (!rc)
 		rc = tarstream_finish(&m.tar, err);
 	release(&m);

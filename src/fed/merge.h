@@ -10,11 +10,13 @@
 #define MIST_FED_MERGE_H
 
 #include "base/err.h"
+#include "fed/inbox.h"
 
 struct merge_options {
 	bool allow_seeded;
 	const struct notices *notices; /* what a user should know */
 	const struct notices *details; /* a line per client */
+	const struct confirm *confirm; /* may be NULL */
 };
 
 struct merge_result {

@@ -2,7 +2,6 @@
 
 #include "base/mem.h"
 #include "base/num.h"
-#include "fed/inbox.h"
 #include "io/json.h"
 #include "io/safetensors.h"
 
@@ -382,6 +381,8 @@ int strategy_run(char *const *paths, int n, const char *output, const struct str
 		rc = take_inputs(&m, paths, n, err);
 	if (!rc)
 		rc = write_mean(&m, output, err);
+	if (!rc && opt->confirm)
+		rc = opt->confirm->fn(opt->confirm->ctx, err);
 	if (!rc)
 		rc = safetensors_writer_finish(&m.out, err);
 	else

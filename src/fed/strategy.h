@@ -13,6 +13,7 @@
 #define MIST_FED_STRATEGY_H
 
 #include "base/err.h"
+#include "fed/inbox.h"
 
 enum strategy { STRATEGY_FEDAVG };
 
@@ -23,6 +24,7 @@ struct strategy_options {
 	enum strategy strategy;
 	const struct notices *notices; /* what a user should know */
 	const struct notices *details; /* a line per file */
+	const struct confirm *confirm; /* may be NULL */
 };
 
 /*

@@ -518,31 +518,40 @@ static void load_ints(enum safetensors_type type, const unsigned char *from, siz
 		out[i] = load_int(type, from + i * size);
 }
 
-/* The values of `t`, converted a chunk at a time; `step` bytes each in `out`. */
-static int read_converted(struct safetensors *s, const struct safetensors_tensor *t,
-			  load_fn *convert, size_t step, char *out, struct err *err)
+/* `count` values of `t` from `first` on, converted a chunk at a time; `step` bytes each in `out`. */
+static int read_converted(struct safetensors *s, const struct safetensors_tensor *t, size_t first,
+			  size_t count, load_fn *convert, size_t step, char *out, struct err *err)
 {
-	size_t size = safetensors_size(t->type), at;
+	const size_t size = safetensors_size(t->type), most = CHUNK / size;
 	unsigned char chunk[CHUNK];
+	size_t done, n;
 
-	if (unpark(s, err))
-		return -1;
-	for (at = 0; at < t->bytes; at += CHUNK) {
-		size_t n = t->bytes - at < CHUNK ? t->bytes - at : CHUNK;
-
-		if (read_at(s, chunk, n, s->data + t->begin + at, err))
+	for (done = 0; done < count; done += n) {
+		n = count - done < most ? count - done : most;
+		if (read_at(s, chunk, n * size, s->data + t->begin + (first + done) * size, err))
 			return -1;
-		convert(t->type, chunk, n / size, out + at / size * step);
+		convert(t->type, chunk, n, out + done * step);
 	}
 	return 0;
+}
+
+int safetensors_read_range(struct safetensors *s, const struct safetensors_tensor *t, size_t first,
+			   size_t n, float *out, struct err *err)
+{
+	const size_t size = sizeof(*out);
+
+	BUG_IF(first > t->count || n > t->count - first);
+	if (unpark(s, err))
+		return -1;
+	if (t->type == SAFETENSORS_F32)
+		return read_at(s, out, n * size, s->data + t->begin + first * size, err);
+	return read_converted(s, t, first, n, load_floats, size, (char *)out, err);
 }
 
 int safetensors_read_floats(struct safetensors *s, const struct safetensors_tensor *t, float *out,
 			    struct err *err)
 {
-	if (t->type == SAFETENSORS_F32)
-		return safetensors_read(s, t, out, err);
-	return read_converted(s, t, load_floats, sizeof(*out), (char *)out, err);
+	return safetensors_read_range(s, t, 0, t->count, out, err);
 }
 
 int safetensors_read_ints(struct safetensors *s, const struct safetensors_tensor *t, int64_t *out,
@@ -550,7 +559,9 @@ int safetensors_read_ints(struct safetensors *s, const struct safetensors_tensor
 {
 	if (!types[t->type].integer)
 		return bad_tensor(s, t->name, "is not of integers", err);
-	return read_converted(s, t, load_ints, sizeof(*out), (char *)out, err);
+	if (unpark(s, err))
+		return -1;
+	return read_converted(s, t, 0, t->count, load_ints, sizeof(*out), (char *)out, err);
 }
 
 int safetensors_digest(struct safetensors *s, char hex[DIGEST_HEX], struct err *err)

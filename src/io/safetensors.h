@@ -90,6 +90,9 @@ int safetensors_read(struct safetensors *s, const struct safetensors_tensor *t, 
  * at: safetensors_finite does. */
 int safetensors_read_floats(struct safetensors *s, const struct safetensors_tensor *t, float *out,
 			    struct err *err);
+/* The same for the n values from number `first` on, which the tensor must have. */
+int safetensors_read_range(struct safetensors *s, const struct safetensors_tensor *t, size_t first,
+			   size_t n, float *out, struct err *err);
 /* Integers of any integer type; a floating type is an error. */
 int safetensors_read_ints(struct safetensors *s, const struct safetensors_tensor *t, int64_t *out,
 			  struct err *err);

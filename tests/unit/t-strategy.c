@@ -119,7 +119,7 @@ static int average(const struct client *clients, int n, struct safetensors *out,
 		   struct err *err)
 {
 	const struct notices notices = {record, said};
-	const struct strategy_options opt = {STRATEGY_FEDAVG, &notices, NULL};
+	const struct strategy_options opt = {.strategy = STRATEGY_FEDAVG, .notices = &notices};
 	char *paths[CLIENTS], *result = path_join(dir, "out.safetensors");
 	int i, rc;
 
