@@ -16,8 +16,11 @@ tests_hostile_SOURCES = tests/hostile.c
 tests_hostile_LDADD = $(ARCHIVE_LIBS)
 EXTRA_DIST += tests/coco-fetch.bats tests/manual.bats
 
-# Benchmarks: medians against a yardstick timed in the same run. Not built or run by anything else.
-EXTRA_PROGRAMS += $(bench_programs)
+# Benchmarks: medians against a yardstick timed in the same run. `make check` builds them and runs each
+# once, quickly (tests/bench.bats); BENCH=quick make bench does the same.
+check_PROGRAMS += $(bench_programs)
+bench_sources = tests/bench/bench.c tests/bench/bench.h
+EXTRA_DIST += tests/bench.bats
 AM_CPPFLAGS += -I$(top_srcdir)/tests/bench
 bench: $(bench_programs)
 	for b in $(bench_programs); do env -u OPENBLAS_CORETYPE -u OPENBLAS_L2_SIZE ./$$b || exit; done

@@ -50,8 +50,9 @@ tests_unit_t_config_SOURCES = tests/unit/t-config.c
 tests_unit_t_config_CFLAGS = $(AM_CFLAGS) $(unit_cflags)
 tests_unit_t_config_LDADD = $(LDADD) $(CMOCKA_LIBS)
 endif
-bench_programs += tests/bench/b-net
-tests_bench_b_net_SOURCES = tests/bench/b-net.c tests/bench/bench.h
+bench_programs += tests/bench/b-net tests/bench/b-nms
+tests_bench_b_net_SOURCES = tests/bench/b-net.c $(bench_sources)
+tests_bench_b_nms_SOURCES = tests/bench/b-nms.c $(bench_sources) tests/unit/nms-cases.h
 
 if HAVE_CMOCKA
 check_PROGRAMS += tests/unit/t-loss
@@ -62,7 +63,7 @@ endif
 
 if HAVE_CMOCKA
 check_PROGRAMS += tests/unit/t-nms
-tests_unit_t_nms_SOURCES = tests/unit/t-nms.c
+tests_unit_t_nms_SOURCES = tests/unit/t-nms.c tests/unit/nms-cases.h
 tests_unit_t_nms_CFLAGS = $(AM_CFLAGS) $(unit_cflags)
 tests_unit_t_nms_LDADD = $(LDADD) $(CMOCKA_LIBS)
 endif

@@ -64,8 +64,8 @@ tests_unit_t_linear_LDADD = $(LDADD) $(CMOCKA_LIBS)
 endif
 
 bench_programs += tests/bench/b-conv tests/bench/b-bnact
-tests_bench_b_bnact_SOURCES = tests/bench/b-bnact.c tests/bench/bench.h
-tests_bench_b_conv_SOURCES = tests/bench/b-conv.c tests/bench/bench.h tests/unit/conv-cases.h
+tests_bench_b_bnact_SOURCES = tests/bench/b-bnact.c $(bench_sources)
+tests_bench_b_conv_SOURCES = tests/bench/b-conv.c $(bench_sources) tests/unit/conv-cases.h
 
 if HAVE_CMOCKA
 check_PROGRAMS += tests/unit/t-graph

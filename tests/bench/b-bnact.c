@@ -5,9 +5,7 @@
  */
 #include "bench.h"
 #include "nn/bnact.h"
-
-#define REPEATS 7
-#define ENOUGH  0.01
+#include "nn/tensor.h"
 
 static const struct {
 	int side, c;
@@ -65,85 +63,53 @@ static void bench_free(struct bench *b)
 	free(b->scratch);
 }
 
-struct copy {
-	char *to;
-	const char *from;
-	size_t bytes;
-};
-
-#define COPY_JOBS 64
-
-static void copy_job(void *ctx, int job, int worker)
+static void forward(void *bench)
 {
-	const struct copy *c = ctx;
-	const size_t at = c->bytes / COPY_JOBS * (size_t)job;
+	struct bench *b = bench;
 
-	(void)worker;
-	memcpy(c->to + at, c->from + at, c->bytes / COPY_JOBS);
+	bnact_forward(b->pool, &b->bn, ACT_SILU, &b->z, NULL, &b->y);
 }
 
-static void once(struct bench *b, enum pass pass)
+static void residual(void *bench)
 {
-	const size_t bytes = (size_t)b->z.n * view_image(&b->z) * sizeof(float);
-	struct copy copy = {(char *)b->y.p, (const char *)b->z.p, bytes};
+	struct bench *b = bench;
 
-	switch (pass) {
-	case COPY:
-		pool_run(b->pool, COPY_JOBS, copy_job, &copy);
-		break;
-	case FORWARD:
-		bnact_forward(b->pool, &b->bn, ACT_SILU, &b->z, NULL, &b->y);
-		break;
-	case RESIDUAL:
-		bnact_forward(b->pool, &b->bn, ACT_SILU, &b->z, &b->dy, &b->y);
-		break;
-	case BACKWARD:
-		bnact_backward(b->pool, &b->bn, ACT_SILU, false, &b->z, &b->dy, &b->dz,
-			       b->vectors + 8 * b->bn.c, b->vectors + 9 * b->bn.c, b->scratch);
-		break;
-	case PASSES:
-		break;
-	}
+	bnact_forward(b->pool, &b->bn, ACT_SILU, &b->z, &b->dy, &b->y);
 }
 
-static double seconds(struct bench *b, enum pass pass, int calls)
+static void backward(void *bench)
 {
-	const int threads = pool_threads(b->pool);
-	const double start = bench_now(threads);
-	int i;
+	struct bench *b = bench;
 
-	for (i = 0; i < calls; i++)
-		once(b, pass);
-	return (bench_now(threads) - start) / calls;
+	bnact_backward(b->pool, &b->bn, ACT_SILU, false, &b->z, &b->dy, &b->dz,
+		       b->vectors + 8 * b->bn.c, b->vectors + 9 * b->bn.c, b->scratch);
 }
 
 static void run(int side, int c, int n, struct pool *pool)
 {
-	double times[PASSES][REPEATS], medians[PASSES];
+	const size_t bytes = (size_t)n * (size_t)side * (size_t)side * (size_t)c * sizeof(float);
+	struct bench_copy copy;
 	struct bench b;
-	int calls, i, p;
+	const struct bench_task tasks[PASSES] = {
+		{bench_copy_once, &copy}, {forward, &b}, {residual, &b}, {backward, &b}};
+	double times[PASSES];
+	int p;
 
 	bench_make(&b, n, side, c, pool);
-	once(&b, COPY);
-	calls = 1 + (int)(ENOUGH / seconds(&b, BACKWARD, 2));
-	for (i = 0; i < REPEATS; i++)
-		for (p = 0; p < PASSES; p++)
-			times[p][i] = seconds(&b, p, calls);
-	for (p = 0; p < PASSES; p++) {
-		const double bytes = passes[p].maps * n * side * side * c * sizeof(float);
-
-		medians[p] = bench_median(times[p], REPEATS);
+	bench_copy_init(&copy, pool, bytes);
+	bench_interleave(tasks, PASSES, pool_threads(pool), times);
+	for (p = 0; p < PASSES; p++)
 		printf("%d x %d x %d\t%s\t%.3f\t%.1f\t%.0f%%\n", side, side, c, passes[p].name,
-		       medians[p] * 1e3, bytes / medians[p] * 1e-9,
-		       100 * medians[COPY] / medians[p] * passes[p].maps / 2);
-	}
+		       times[p] * 1e3, passes[p].maps * (double)bytes / times[p] * 1e-9,
+		       100 * times[COPY] / times[p] * passes[p].maps / 2);
+	bench_copy_release(&copy);
 	bench_free(&b);
 }
 
 int main(int argc, char **argv)
 {
-	const int n = argc > 1 ? (int)strtol(argv[1], NULL, 10) : 8;
-	struct pool *pool = pool_new(argc > 2 ? (int)strtol(argv[2], NULL, 10) : 0);
+	const int n = bench_int(argc, argv, 1, bench_repeats(8));
+	struct pool *pool = pool_new(bench_int(argc, argv, 2, 0));
 	size_t i;
 
 	bench_print_processor();

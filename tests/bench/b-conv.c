@@ -8,10 +8,6 @@
 #include "conv-cases.h"
 #include "nn/conv.h"
 
-#define REPEATS 7
-/* A measurement repeats the call until it has taken about this long. */
-#define ENOUGH 0.01
-
 enum pass { TRAIN, EVAL, DATA, WEIGHTS, PASSES };
 static const char *const pass_names[] = {"forward+sums", "forward+bias+silu", "backward-data",
 					 "backward-weights"};
@@ -76,49 +72,34 @@ static void bench_free(struct bench *b)
 	free(b->scratch);
 }
 
-static void once(struct bench *b, enum pass pass)
+static void train(void *bench)
 {
-	const struct conv_epilogue sums = {.sums = b->sums}, all = {.bias = b->bias, .silu = true};
+	struct bench *b = bench;
+	const struct conv_epilogue sums = {.sums = b->sums};
 
-	if (pass == TRAIN || pass == EVAL)
-		conv_forward(b->c, b->pool, b->packed, &b->x, &b->y, pass == EVAL ? &all : &sums,
-			     b->scratch);
-	else if (pass == DATA)
-		conv_backward_data(b->c, b->pool, b->packed, &b->y, &b->x, false, b->scratch);
-	else
-		conv_backward_weights(b->c, b->pool, &b->x, &b->y, b->dw, b->scratch);
+	conv_forward(b->c, b->pool, b->packed, &b->x, &b->y, &sums, b->scratch);
 }
 
-static double seconds(struct bench *b, enum pass pass, int calls)
+static void eval(void *bench)
 {
-	const int threads = pool_threads(b->pool);
-	const double start = bench_now(threads);
-	int i;
+	struct bench *b = bench;
+	const struct conv_epilogue all = {.bias = b->bias, .silu = true};
 
-	for (i = 0; i < calls; i++)
-		once(b, pass);
-	return (bench_now(threads) - start) / calls;
+	conv_forward(b->c, b->pool, b->packed, &b->x, &b->y, &all, b->scratch);
 }
 
-/* Medians of interleaved measurements: out[pass] in seconds, and the yardstick in GF. */
-static double measure(struct bench *b, struct bench_gemm *gemm, int passes, double *out)
+static void data(void *bench)
 {
-	double times[PASSES][REPEATS], yard[REPEATS];
-	int calls[PASSES], i, p;
+	struct bench *b = bench;
 
-	for (p = 0; p < passes; p++) {
-		const double t = seconds(b, p, 1);
+	conv_backward_data(b->c, b->pool, b->packed, &b->y, &b->x, false, b->scratch);
+}
 
-		calls[p] = t < ENOUGH / 1000 ? 1000 : t < ENOUGH ? (int)(ENOUGH / t) : 1;
-	}
-	for (i = 0; i < REPEATS; i++) {
-		yard[i] = bench_gemm_run(gemm, b->pool);
-		for (p = 0; p < passes; p++)
-			times[p][i] = seconds(b, p, calls[p]);
-	}
-	for (p = 0; p < passes; p++)
-		out[p] = bench_median(times[p], REPEATS);
-	return bench_median(yard, REPEATS);
+static void weights(void *bench)
+{
+	struct bench *b = bench;
+
+	conv_backward_weights(b->c, b->pool, &b->x, &b->y, b->dw, b->scratch);
 }
 
 struct total {
@@ -129,13 +110,16 @@ static void run(const struct yolo_conv *y, bool small, int n, enum conv_path pat
 		struct pool *pool, struct bench_gemm *gemm, struct total *totals)
 {
 	const struct conv_case k = yolo_case(y, small, n, 1);
-	double times[PASSES] = {0}, yard, flops;
 	struct bench b;
+	const struct bench_task tasks[PASSES + 1] = {
+		{train, &b}, {eval, &b}, {data, &b}, {weights, &b}, {bench_gemm_once, gemm}};
+	double times[PASSES + 1], yard, flops;
 	int p;
 
 	bench_make(&b, &k, path, pool);
 	flops = conv_flops(&b.s) * n;
-	yard = measure(&b, gemm, PASSES, times);
+	bench_interleave(tasks, PASSES + 1, pool_threads(pool), times);
+	yard = bench_gemm_flops(gemm) / times[PASSES] * 1e-9;
 	for (p = 0; p < PASSES; p++) {
 		printf("%d %d -> %d k%d s%d\t%d\t%s\t%.3f\t%.1f\t%.0f%%\n", k.cin, k.w, k.cout, k.k,
 		       k.stride, y->times, pass_names[p], times[p] * 1e3, flops / times[p] * 1e-9,
@@ -150,33 +134,26 @@ static void run(const struct yolo_conv *y, bool small, int n, enum conv_path pat
 	bench_free(&b);
 }
 
-static int number(int argc, char **argv, int at, int otherwise)
-{
-	return argc > at ? (int)strtol(argv[at], NULL, 10) : otherwise;
-}
-
 int main(int argc, char **argv)
 {
 	const bool small = argc > 1 && strcmp(argv[1], "s") == 0;
-	const int n = number(argc, argv, 2, 8), only = number(argc, argv, 5, -1);
-	struct pool *pool = pool_new(number(argc, argv, 4, 0));
+	const int n = bench_int(argc, argv, 2, bench_repeats(8)),
+		  only = bench_int(argc, argv, 5, -1);
+	struct pool *pool = pool_new(bench_int(argc, argv, 4, 0));
 	struct total totals[PASSES] = {{0}};
-	enum conv_path path = CONV_AUTO;
+	enum conv_path path = bench_kernel();
 	struct err err = ERR_INIT;
 	struct bench_gemm gemm;
 	size_t i;
 	int p;
 
-	if ((argc > 3 && conv_path_parse(argv[3], &path, &err)) ||
-	    conv_resolve(path, &path, &err)) {
-		fprintf(stderr, "b-conv: %s\n", err.msg);
-		return 2;
-	}
+	if (argc > 3 && (conv_path_parse(argv[3], &path, &err) || conv_resolve(path, &path, &err)))
+		bench_fail(&err);
 	bench_print_processor();
 	printf("# YOLOv5%s at 640, batch %d, kernel %s, %d threads\n", small ? "s" : "n", n,
 	       conv_path_name(path), pool_threads(pool));
 	printf("shape\ttimes\tpass\tms\tGF/s\tof sgemm\n");
-	gemm = bench_gemm_new(pool_threads(pool));
+	bench_gemm_init(&gemm, pool);
 	for (i = 0; i < ARRAY_LEN(yolo_convs); i++)
 		if (only < 0 || (size_t)only == i)
 			run(&yolo_convs[i], small, n, path, pool, &gemm, totals);
@@ -184,7 +161,7 @@ int main(int argc, char **argv)
 		printf("all\t1\t%s\t%.1f\t%.1f\t%.1f%%\n", pass_names[p], totals[p].seconds * 1e3,
 		       totals[p].flops * 1e-9 / totals[p].seconds,
 		       100 * totals[p].yard_seconds / totals[p].seconds);
-	bench_gemm_free(&gemm);
+	bench_gemm_release(&gemm);
 	pool_free(pool);
 	return 0;
 }

@@ -7,6 +7,7 @@
  */
 #include "bench.h"
 #include "base/cli.h"
+#include "base/rng.h"
 #include "model/detect.h"
 #include "model/model.h"
 #include "nn/optim.h"
@@ -14,6 +15,7 @@
 
 enum kind { INFER, EDGE, TRAIN, CLOUD };
 static const char *const kinds[] = {"infer", "edge", "train", "cloud"};
+static const char *const quick_cases[] = {"edge-n-1", "train-n-1"};
 static const char *const cases[] = {"infer-n-1",  "infer-s-1", "infer-n-16", "edge-n-1",
 				    "train-n-16", "train-s-8", "cloud-n-16"};
 enum { CUT = 4, SIDE = 640, BOXES = 7, MAPS = 3 };
@@ -34,12 +36,6 @@ struct bench {
 	struct profile *times;
 };
 
-static void fail(const struct err *err)
-{
-	fprintf(stderr, "b-net: %s\n", err->msg);
-	exit(err->status);
-}
-
 static void parse_case(struct bench *b, const char *name)
 {
 	struct err err = ERR_INIT;
@@ -57,7 +53,7 @@ static void parse_case(struct bench *b, const char *name)
 		}
 	}
 	err_set(&err, STATUS_USAGE, "'%s' is no case", name);
-	fail(&err);
+	bench_fail(&err);
 }
 
 static void load_model(struct bench *b)
@@ -67,10 +63,10 @@ static void load_model(struct bench *b)
 	struct err err = ERR_INIT;
 
 	if (file_read(path, 1 << 20, &text, &err))
-		fail(&err);
+		bench_fail(&err);
 	b->model = model_init(text.data, 80, NULL, 1, &err);
 	if (!b->model)
-		fail(&err);
+		bench_fail(&err);
 	buf_release(&text);
 	free(path);
 	free(name);
@@ -123,7 +119,7 @@ static void bench_make(struct bench *b, enum conv_path path, struct pool *pool)
 				      .train = train};
 	b->net = net_new(b->model->graph, &b->opt, pool, &err);
 	if (!b->net)
-		fail(&err);
+		bench_fail(&err);
 	fill_inputs(b);
 	net_load_params(b->net, b->model->params);
 	if (!train)
@@ -210,6 +206,16 @@ static void print_profile(const struct bench *b, enum conv_path path, double sec
 	buf_release(&text);
 }
 
+/* Gigaflops of one round of the yardstick. */
+static double yard_gf(struct bench_gemm *gemm)
+{
+	const int threads = pool_threads(gemm->pool);
+	const double start = bench_now(threads);
+
+	bench_gemm_once(gemm);
+	return bench_gemm_flops(gemm) * 1e-9 / (bench_now(threads) - start);
+}
+
 static void run(const char *name, int repeats, enum conv_path path, struct pool *pool,
 		struct bench_gemm *gemm)
 {
@@ -219,11 +225,12 @@ static void run(const char *name, int repeats, enum conv_path path, struct pool 
 
 	parse_case(&b, name);
 	bench_make(&b, path, pool);
-	step_seconds(&b);
+	if (!bench_quick())
+		step_seconds(&b);
 	net_profile_reset(b.net);
 	b.times = b.profile ? profile_new() : NULL;
 	for (i = 0; i < repeats; i++) {
-		yard[i] = bench_gemm_run(gemm, pool);
+		yard[i] = yard_gf(gemm);
 		times[i] = step_seconds(&b);
 		all += times[i];
 	}
@@ -240,9 +247,10 @@ static void run(const char *name, int repeats, enum conv_path path, struct pool 
 
 int main(int argc, char **argv)
 {
-	const int repeats = argc > 2 ? (int)strtol(argv[2], NULL, 10) : 7;
-	struct pool *pool = pool_new(argc > 4 ? (int)strtol(argv[4], NULL, 10) : 0);
-	enum conv_path path = CONV_AUTO;
+	const int repeats = bench_int(argc, argv, 2, bench_repeats(7));
+	const size_t ncases = bench_quick() ? ARRAY_LEN(quick_cases) : ARRAY_LEN(cases);
+	struct pool *pool = pool_new(bench_int(argc, argv, 4, 0));
+	enum conv_path path = bench_kernel();
 	struct err err = ERR_INIT;
 	struct bench_gemm gemm;
 	size_t i;
@@ -251,18 +259,18 @@ int main(int argc, char **argv)
 		fprintf(stderr, "b-net: between 1 and 100 repeats\n");
 		return 2;
 	}
-	if ((argc > 3 && conv_path_parse(argv[3], &path, &err)) || conv_resolve(path, &path, &err))
-		fail(&err);
+	if (argc > 3 && (conv_path_parse(argv[3], &path, &err) || conv_resolve(path, &path, &err)))
+		bench_fail(&err);
 	bench_print_processor();
 	printf("# 640 pixels, kernel %s, %d threads\n", conv_path_name(path), pool_threads(pool));
 	printf("case\tms/image\tbest\tGF/s\tof sgemm\tMiB planned\n");
-	gemm = bench_gemm_new(pool_threads(pool));
+	bench_gemm_init(&gemm, pool);
 	if (argc > 1)
 		run(argv[1], repeats, path, pool, &gemm);
 	else
-		for (i = 0; i < ARRAY_LEN(cases); i++)
-			run(cases[i], repeats, path, pool, &gemm);
-	bench_gemm_free(&gemm);
+		for (i = 0; i < ncases; i++)
+			run(bench_quick() ? quick_cases[i] : cases[i], repeats, path, pool, &gemm);
+	bench_gemm_release(&gemm);
 	pool_free(pool);
 	return 0;
 }

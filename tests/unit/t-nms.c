@@ -1,6 +1,7 @@
 #include "base/rng.h"
 #include "model/detect.h"
 #include "model/model.h"
+#include "nms-cases.h"
 #include "unit.h"
 
 #include <math.h>
@@ -13,9 +14,11 @@
 	"- [-1, 1, Conv, [8, 3, 4]]\n- [-1, 1, Conv, [8, 3, 2]]\n"                                 \
 	"head:\n- [[0, 1], 1, Detect, [nc, anchors]]\n"
 
+enum { LEVELS = 2, MOST = 1000 };
+
 struct fixture {
 	struct model *m;
-	struct view maps[2];
+	struct view maps[LEVELS];
 };
 
 static int setup(void **state)
@@ -70,9 +73,10 @@ static int by_score(const void *a, const void *b)
 /* The definition, from the decoded boxes: sort, then every pair. */
 static int plainly(const struct fixture *f, const struct nms_options *opt, struct det *out)
 {
-	const int n = detect_boxes(f->m->graph, f->maps), no = 8;
+	const int nc = f->m->graph->nc, no = 5 + nc;
+	const int n = detect_boxes(f->m->graph, f->maps);
 	float *boxes = xcalloc((size_t)(n * no), sizeof(float));
-	struct det *all = xcalloc((size_t)(n * 3), sizeof(*all));
+	struct det *all = xcalloc((size_t)(n * nc), sizeof(*all));
 	int i, k, j, count = 0, kept = 0;
 
 	detect_decode(f->m->graph, f->maps, 0, boxes);
@@ -80,9 +84,9 @@ static int plainly(const struct fixture *f, const struct nms_options *opt, struc
 		const float *b = boxes + i * no;
 		int best = 0;
 
-		for (k = 1; k < 3; k++)
+		for (k = 1; k < nc; k++)
 			best = b[5 + k] > b[5 + best] ? k : best;
-		for (k = 0; k < 3; k++) {
+		for (k = 0; k < nc; k++) {
 			if (!(b[4] > opt->conf) || !(b[4] * b[5 + k] > opt->conf) ||
 			    (!opt->multi_label && k != best) || (opt->classes && !opt->classes[k]))
 				continue;
@@ -103,6 +107,23 @@ static int plainly(const struct fixture *f, const struct nms_options *opt, struc
 	free(boxes);
 	free(all);
 	return kept;
+}
+
+/* How many were kept. */
+static int compare(const struct fixture *f, const struct nms_options *opt)
+{
+	struct nms *s = nms_new(f->m->graph, opt);
+	struct det ours[MOST], theirs[MOST];
+	int i, n = nms_run(s, f->maps, LEVELS, 0, ours);
+
+	assert_int_equal(n, plainly(f, opt, theirs));
+	for (i = 0; i < n; i++) {
+		assert_int_equal(ours[i].cls, theirs[i].cls);
+		assert_true(ours[i].score == theirs[i].score);
+		assert_true(ours[i].x1 == theirs[i].x1 && ours[i].y2 == theirs[i].y2);
+	}
+	nms_free(s);
+	return n;
 }
 
 static void what_is_kept_is_what_the_definition_keeps(void **state)
@@ -133,24 +154,34 @@ static void what_is_kept_is_what_the_definition_keeps(void **state)
 		 .classes = only},
 		{.conf = 0.9999f, .iou = 0.3f, .max_det = 1000, .max_candidates = 30000},
 	};
-	struct fixture *f = *state;
-	struct det ours[1000], theirs[1000];
 	size_t r;
-	int i, n, m;
 
-	for (r = 0; r < ARRAY_LEN(rows); r++) {
-		struct nms *s = nms_new(f->m->graph, &rows[r]);
+	for (r = 0; r < ARRAY_LEN(rows); r++)
+		compare(*state, &rows[r]);
+}
 
-		n = nms_run(s, f->maps, 2, 0, ours);
-		m = plainly(f, &rows[r], theirs);
-		assert_int_equal(n, m);
-		for (i = 0; i < n; i++) {
-			assert_int_equal(ours[i].cls, theirs[i].cls);
-			assert_true(ours[i].score == theirs[i].score);
-			assert_true(ours[i].x1 == theirs[i].x1 && ours[i].y2 == theirs[i].y2);
-		}
-		nms_free(s);
+/* The proportions that b-nms times, with as many classes as fill vectors and leave a rest. */
+static void random_heads_are_suppressed_by_the_definition(void **state)
+{
+	struct fixture f;
+	struct err err;
+	size_t r;
+
+	(void)state;
+	f.m = model_new("x", TEXT, 37, &err);
+	if (!f.m)
+		fail_msg("%s", err.msg);
+	for (r = 0; r < ARRAY_LEN(nms_cases); r++) {
+		struct nms_options opt = nms_cases[r].opt;
+
+		nms_case_maps(&nms_cases[r], f.m->graph, H, W, f.maps);
+		assert_true(compare(&f, &opt) > 0 || opt.conf > 0.1f);
+		opt.max_candidates = 100; /* fewer than there are, mostly */
+		compare(&f, &opt);
+		free(f.maps[0].p);
+		free(f.maps[1].p);
 	}
+	model_free(f.m);
 }
 
 static void what_is_not_a_number_is_no_detection(void **state)
@@ -176,6 +207,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_is_kept_is_what_the_definition_keeps),
+		cmocka_unit_test(random_heads_are_suppressed_by_the_definition),
 		cmocka_unit_test(what_is_not_a_number_is_no_detection),
 	};
 
