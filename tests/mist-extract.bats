@@ -62,20 +62,47 @@ member() {
 
 @test "the certificate names mechanism, flip probability and epsilon per bit, image and client" {
 	extract -c 2 -e 1 -o s.tar set
-	assert_says 'mechanism rr: each bit is flipped with probability 0.268941'
+	assert_says 'mechanism           rr, each bit is flipped with probability 0.268941'
+	assert_says "generator           ChaCha20, keyed by the ledger's key"
+	assert_says 'epsilon per bit     1
+'
 	# 24 channels of 32 x 32
-	assert_says 'effective epsilon: 1 per bit, 24576 per image (24576 bits, sent 1 time), 147456 per client (6 images)'
-	assert_says 'labels, boxes and file names travel in clear'
+	assert_says 'epsilon per image   24576 (24576 bits, sent 1 time)'
+	assert_says 'epsilon per client  147456 (before: 0; 6 new, 0 sent before; most for one image: 24576)'
+	assert_says 'flips per image     6609.5 expected'
+	assert_says 'classes, boxes and file names travel in clear'
+	assert_says 'bytes per image     3072'
+	assert_says 'bytes of weights a round'
 	assert_says 'promises nothing formally'
-	extract -c 2 -e 1 --mechanism sue -o s.tar set
-	assert_says 'mechanism sue: each bit is flipped with probability 0.377541'
-	assert_says 'effective epsilon: 0.5 per bit, 12288 per image'
+	assert_says 'warning: labels are sent in clear'
+	extract -c 2 -e 1 --mechanism sue --no-ledger -o s.tar set
+	assert_says 'mechanism           sue, each bit is flipped with probability 0.377541'
+	assert_says 'epsilon per bit     0.5
+'
+	assert_says 'epsilon per image   12288'
 	member s.tar mist.end.json | grep -q '"epsilon_per_client":73728'
+}
+
+@test "the certificate travels as JSON, in the first member and in the last" {
+	need_program jq
+	extract -c 2 -e 1 -q -o s.tar set
+	member s.tar mist.json | jq -e '.certificate | .version == 1 and .generator == "ledger" and
+		.epsilon_per_bit == 1 and .epsilon_per_image == 24576 and .epsilon_per_client == 147456 and
+		.flip_probability < 0.269 and .bytes_per_image == 3072 and .labels == "clear" and .ledger and
+		(.warnings | length) == 2 and (.final | not)'
+	extract -c 2 -e 2 -q -o s.tar set
+	member s.tar mist.end.json | jq -e '.certificate | .final and .epsilon_per_client == 442368 and
+		.epsilon_per_image == 49152 and .epsilon_per_image_max == 73728 and .images == 6 and
+		.picture_bytes_per_image > 0'
+	extract -c 2 --mechanism none -q -o s.tar set
+	member s.tar mist.json | jq -e '.certificate | .epsilon_per_bit == null and .generator == "none"'
+	member s.tar mist.end.json | jq -e '.certificate | .epsilon_per_client == null'
 }
 
 @test "a mirrored copy counts twice and has mirrored labels" {
 	extract -c 2 -e 1 --hflip -o s.tar set
-	assert_says '49152 per image (24576 bits, sent 2 times)'
+	assert_says 'epsilon per image   49152 (24576 bits, sent 2 times)'
+	assert_says '12 new, 0 sent before; most for one image: 49152'
 	key=$(tar tf s.tar | grep -v '~flip' | grep 'txt$' | head -n 1)
 	key=${key%.txt}
 	member s.tar "$key.txt" | awk '{ printf "%.4f\n", 1 - $2 }' >want
@@ -92,7 +119,9 @@ member() {
 	extract --mechanism none -o s.tar set
 	assert_ok
 	assert_says 'warning: no differential privacy: bits are sent without noise'
-	assert_says 'infinite per bit, per image and per client'
+	assert_says 'epsilon per bit     infinite'
+	assert_says 'epsilon per image   infinite'
+	assert_says 'epsilon per client  infinite'
 	extract --encoding f32 -o s.tar set
 	assert_ok
 	assert_says 'features are sent without noise'
@@ -114,9 +143,10 @@ member() {
 	assert_says 'warning: no privacy in practice'
 }
 
-@test "noise differs from run to run, and with --seed repeats, marked and warned of" {
-	extract -e 1 -q -o a.tar set
-	extract -e 1 -q -o b.tar set
+@test "noise differs from run to run without a ledger, and with --seed repeats, marked and warned of" {
+	extract -e 1 --no-ledger -o a.tar set
+	assert_says 'warning: no ledger was kept'
+	extract -e 1 -q --no-ledger -o b.tar set
 	! cmp -s a.tar b.tar
 	extract -e 1 --seed 9 -o c.tar set
 	assert_says 'warning: --seed makes the noise reproducible'
@@ -170,7 +200,7 @@ PY
 @test "labels stay where they are when told so" {
 	extract -c 2 -e 1 --no-labels -o s.tar set
 	assert_ok
-	assert_says 'no labels are sent'
+	assert_says 'labels              none are sent'
 	run ! grep -q txt <(tar tf s.tar)
 	member s.tar mist.json | grep -q '"labels":"none"'
 }

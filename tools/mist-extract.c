@@ -4,6 +4,7 @@
  */
 #include "base/cli.h"
 #include "mist/extract.h"
+#include "mist/ledger_cli.h"
 
 #include <limits.h>
 #include <math.h>
@@ -12,6 +13,7 @@
 
 struct opts {
 	struct cli cli; /* first: the shared options */
+	struct ledger_cli ledger;
 	const char *weights, *cfg, *client, *dataset, *split;
 	int cut;                 /* 0: the file's */
 	int encoding, mechanism; /* -1: not given */
@@ -20,17 +22,8 @@ struct opts {
 	bool hflip, no_labels, strict;
 };
 
-enum {
-	KEY_ENCODING = 0x100,
-	KEY_MECHANISM,
-	KEY_IMG,
-	KEY_CLIENT,
-	KEY_HFLIP,
-	KEY_LABELS,
-	KEY_STRICT,
-	KEY_CFG,
-	KEY_SPLIT
-};
+enum { KEY_ENCODING = 0x100, KEY_MECHANISM, KEY_IMG, KEY_CLIENT, KEY_HFLIP };
+enum { KEY_LABELS = 0x110, KEY_STRICT, KEY_CFG, KEY_SPLIT };
 
 static const struct argp_option options[] = {
 	{"weights", 'w', "FILE", 0, "Take the layers from this weight file", 0},
@@ -58,6 +51,8 @@ static const struct argp_option options[] = {
 /* Privacy is the default: what is sent without noise was asked for by name. */
 static void check(struct opts *o, struct argp_state *state)
 {
+	if (o->ledger.show)
+		return;
 	if (!o->weights || !o->dataset)
 		argp_error(state, "no %s was given", o->weights ? "DATASET" : "--weights");
 	if (o->encoding != ENCODING_BIT && o->mechanism > MECHANISM_NONE)
@@ -78,6 +73,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	switch (key) {
 	case ARGP_KEY_INIT:
 		state->child_inputs[0] = &o->cli;
+		state->child_inputs[1] = &o->ledger;
 		return 0;
 	case 'w':
 		o->weights = arg;
@@ -129,35 +125,23 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	return ARGP_ERR_UNKNOWN;
 }
 
+static const struct argp_child children[] = {
+	{&cli_argp, 0, NULL, -1}, {&ledger_argp, 0, NULL, 0}, {0}};
+
 static const struct argp argp = {
 	options,
 	parse,
 	"DATASET",
 	"Run the layers before the cut over the images of DATASET, pass what crosses through the "
-	"gate "
-	"and write it with the labels as a feature stream, which mist-train and mist-aggregate "
-	"read."
+	"gate and write it with the labels as a feature stream."
 	"\vThe data set is a folder with images/ and labels/, a dataset.yaml, or a list of images. "
 	"Bits are only sent with noise (--epsilon) unless --mechanism none is said. A certificate "
-	"on "
-	"standard error tells what was given away, per bit, per image and per client. With --seed "
-	"the noise can be made again, and so removed; mist-aggregate refuses such streams.",
-	cli_children,
+	"on standard error tells what was given away. A ledger keeps account of it: what was sent "
+	"before gets the same noise again, which costs nothing. With --seed the noise can be made "
+	"again, and so removed.",
+	children,
 	NULL,
 	NULL};
-
-/* "shards/1/" and "shards/1.yaml" are client "1". The caller frees. */
-static char *default_client(const char *dataset)
-{
-	char *real = realpath(dataset, NULL), *name, *dot;
-
-	name = xstrdup(path_base(real ? real : dataset));
-	dot = strrchr(name, '.');
-	if (dot && dot > name && (!strcmp(dot, ".yaml") || !strcmp(dot, ".txt")))
-		*dot = '\0';
-	free(real);
-	return name;
-}
 
 static void advance(void *ctx, long done)
 {
@@ -167,8 +151,9 @@ static void advance(void *ctx, long done)
 static int extract(const struct opts *o, const struct model *m, const struct dataset *d,
 		   const struct noise *noise, struct extract_options *opt, struct err *err)
 {
+	const struct notices lines = cli_lines(&o->cli);
+	struct certificate given;
 	struct progress progress;
-	struct privacy spent;
 	struct extract *x;
 	int rc;
 
@@ -177,14 +162,12 @@ static int extract(const struct opts *o, const struct model *m, const struct dat
 	if (!x)
 		return -1;
 	progress_begin(&progress, &o->cli, "extracting", "images", d->nitems);
-	rc = extract_run(x, o->cli.output ? o->cli.output : "-", &spent, err);
+	rc = extract_run(x, o->cli.output ? o->cli.output : "-", &given, err);
 	progress_end(&progress);
 	if (!rc) {
-		cli_note(&o->cli,
-			 "client '%s': %ld image%s, %ld skipped, %zu bytes of features each",
-			 opt->client, spent.images, spent.images == 1 ? "" : "s",
-			 extract_skipped(x), extract_image_bytes(x));
-		privacy_certificate(&spent, opt->notices);
+		cli_note(&o->cli, "client '%s': %ld images, %ld skipped", opt->client,
+			 given.spent.images, extract_skipped(x));
+		certificate_tell(&given, &lines, opt->notices);
 	}
 	extract_free(x);
 	return rc;
@@ -202,6 +185,8 @@ static int with_data(const struct opts *o, const struct model *m, struct err *er
 				      .hflip = o->hflip,
 				      .labels = !o->no_labels,
 				      .strict = o->strict,
+				      .budget = o->ledger.budget,
+				      .budget_image = o->ledger.budget_image,
 				      .threads = o->cli.threads,
 				      .notices = &notices,
 				      .progress = advance};
@@ -217,12 +202,16 @@ static int with_data(const struct opts *o, const struct model *m, struct err *er
 	d = dataset_open(o->dataset, &dopt, err);
 	if (!d)
 		return -1;
-	client = o->client ? xstrdup(o->client) : default_client(o->dataset);
+	client = o->client ? xstrdup(o->client) : extract_client(o->dataset);
 	opt.client = client;
 	if (!noise_init(&noise, (enum mechanism)o->mechanism, o->epsilon,
-			o->cli.seeded ? &o->cli.seed : NULL, err))
+			o->cli.seeded ? &o->cli.seed : NULL, err) &&
+	    !ledger_cli_open(&o->ledger, &notices, &opt.ledger, err)) {
+		extract_key(&noise, opt.ledger);
 		rc = extract(o, m, d, &noise, &opt, err);
+	}
 	noise_release(&noise);
+	ledger_close(opt.ledger);
 	dataset_free(d);
 	free(client);
 	return rc;
@@ -231,9 +220,12 @@ static int with_data(const struct opts *o, const struct model *m, struct err *er
 static int run(void *opts, struct err *err)
 {
 	const struct opts *o = opts;
-	struct model *m = model_load_part(o->weights, o->cfg, err);
+	struct model *m;
 	int rc;
 
+	if (o->ledger.show)
+		return ledger_cli_show(&o->ledger, &o->cli, err);
+	m = model_load_part(o->weights, o->cfg, err);
 	if (!m)
 		return -1;
 	rc = with_data(o, m, err);
@@ -243,7 +235,9 @@ static int run(void *opts, struct err *err)
 
 int main(int argc, char **argv)
 {
-	struct opts opts = {.encoding = ENCODING_BIT, .mechanism = -1, .epsilon = NAN, .img = 640};
+	struct opts opts = {.ledger = LEDGER_CLI_INIT, .encoding = ENCODING_BIT, .img = 640};
 
+	opts.mechanism = -1;
+	opts.epsilon = NAN;
 	return cli_main(argc, argv, &argp, &opts, run);
 }

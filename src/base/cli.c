@@ -56,8 +56,8 @@ static error_t parse_shared(int key, char *arg, struct argp_state *state)
 	return ARGP_ERR_UNKNOWN;
 }
 
-static const struct argp shared_argp = {shared, parse_shared, NULL, NULL, NULL, NULL, NULL};
-const struct argp_child cli_children[] = {{&shared_argp, 0, NULL, -1}, {0}};
+const struct argp cli_argp = {shared, parse_shared, NULL, NULL, NULL, NULL, NULL};
+const struct argp_child cli_children[] = {{&cli_argp, 0, NULL, -1}, {0}};
 
 static void print_version(FILE *out, struct argp_state *state)
 {
@@ -216,6 +216,19 @@ void cli_tell_take(char *text)
 struct notices cli_notices(const struct cli *cli)
 {
 	return (struct notices){note_sentence, (void *)cli};
+}
+
+static void print_line(void *ctx, const char *line)
+{
+	const struct cli *cli = ctx;
+
+	if (!cli->quiet)
+		fprintf(stderr, "  %s\n", line);
+}
+
+struct notices cli_lines(const struct cli *cli)
+{
+	return (struct notices){print_line, (void *)cli};
 }
 
 double cli_seconds(void)

@@ -31,6 +31,8 @@ struct cli {
 
 /* The shared options: put this in `struct argp`'s children. */
 extern const struct argp_child cli_children[];
+/* What is in cli_children, for a program that has children of its own beside it. */
+extern const struct argp cli_argp;
 
 /*
  * Parses the command line and runs the program; returns the exit status. `opts` is the program's
@@ -57,6 +59,8 @@ void cli_verbose(const struct cli *cli, int level, const char *fmt, ...)
 void cli_tell_take(char *text);
 /* A `struct notices` for the library that prints with cli_note. */
 struct notices cli_notices(const struct cli *cli);
+/* One that prints indented lines without the program's name, unless -q: a table's. */
+struct notices cli_lines(const struct cli *cli);
 
 /*
  * Progress: a bar with rate and time left where standard error is a terminal, a line a step with -v

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define BLOCK 512
 
@@ -41,13 +42,22 @@ static void make_header(unsigned char h[BLOCK], const char *name, size_t name_le
 	memcpy(h + 148, field, 7);
 }
 
+static int put(struct tarstream_writer *w, const void *data, size_t size, struct err *err)
+{
+	if (!w->held)
+		return outfile_write(&w->out, data, size, err);
+	if (size && fwrite(data, 1, size, w->held) != size)
+		return err_errno(err, "cannot write a temporary file");
+	return 0;
+}
+
 static int write_padded(struct tarstream_writer *w, const void *data, size_t size, struct err *err)
 {
 	static const unsigned char zeros[BLOCK];
 
-	if (outfile_write(&w->out, data, size, err))
+	if (put(w, data, size, err))
 		return -1;
-	return outfile_write(&w->out, zeros, (BLOCK - size % BLOCK) % BLOCK, err);
+	return put(w, zeros, (BLOCK - size % BLOCK) % BLOCK, err);
 }
 
 /* "LENGTH path=NAME\n", where LENGTH counts itself. */
@@ -82,7 +92,36 @@ static const char *find_cut(const char *name, size_t len)
 
 int tarstream_create(struct tarstream_writer *w, const char *path, struct err *err)
 {
+	w->held = NULL;
 	return outfile_open(&w->out, path, true, err);
+}
+
+bool tarstream_in_place(const struct tarstream_writer *w)
+{
+	return !w->out.temp;
+}
+
+int tarstream_hold(struct tarstream_writer *w, struct err *err)
+{
+	w->held = tmpfile();
+	return w->held ? 0 : err_errno(err, "cannot make a temporary file");
+}
+
+int tarstream_let_go(struct tarstream_writer *w, struct err *err)
+{
+	char block[1 << 16];
+	size_t n;
+
+	if (!w->held)
+		return 0;
+	if (fflush(w->held) || fseek(w->held, 0, SEEK_SET))
+		return err_errno(err, "cannot write a temporary file");
+	while ((n = fread(block, 1, sizeof(block), w->held)))
+		if (outfile_write(&w->out, block, n, err))
+			return -1;
+	if (ferror(w->held) || fseek(w->held, 0, SEEK_SET) || ftruncate(fileno(w->held), 0))
+		return err_errno(err, "cannot read a temporary file");
+	return 0;
 }
 
 int tarstream_add(struct tarstream_writer *w, const char *name, const void *data, size_t size,
@@ -118,15 +157,21 @@ int tarstream_finish(struct tarstream_writer *w, struct err *err)
 {
 	static const unsigned char zeros[2 * BLOCK];
 
-	if (outfile_write(&w->out, zeros, sizeof(zeros), err)) {
+	if (put(w, zeros, sizeof(zeros), err) || tarstream_let_go(w, err)) {
 		tarstream_discard(w);
 		return -1;
 	}
+	if (w->held)
+		fclose(w->held);
+	w->held = NULL;
 	return outfile_commit(&w->out, err);
 }
 
 void tarstream_discard(struct tarstream_writer *w)
 {
+	if (w->held)
+		fclose(w->held);
+	w->held = NULL;
 	outfile_abort(&w->out);
 }
 

@@ -18,12 +18,21 @@
 
 struct tarstream_writer {
 	struct outfile out;
+	FILE *held; /* NULL: nothing is held back */
 };
 
 int tarstream_create(struct tarstream_writer *w, const char *path, struct err *err);
 /* A regular file. Names are relative, up to 4095 bytes. */
 int tarstream_add(struct tarstream_writer *w, const char *name, const void *data, size_t size,
 		  struct err *err);
+/*
+ * What is added from now on waits in an unnamed temporary file until it is let go: for writers who
+ * may not say a thing before something else is done. Ending lets go. Where the output is a file that
+ * is renamed in the end (tarstream_in_place says no), nothing is seen before that anyway.
+ */
+int tarstream_hold(struct tarstream_writer *w, struct err *err);
+int tarstream_let_go(struct tarstream_writer *w, struct err *err);
+bool tarstream_in_place(const struct tarstream_writer *w);
 /* Ends and commits; the writer is released, as by discard. */
 int tarstream_finish(struct tarstream_writer *w, struct err *err);
 void tarstream_discard(struct tarstream_writer *w);

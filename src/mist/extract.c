@@ -2,13 +2,18 @@
 
 #include "base/num.h"
 #include "data/letterbox.h"
+#include "mist/extract_account.h"
 #include "mist/extract_gate.h"
 #include "nn/net.h"
 
 #include <limits.h>
+#include <math.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+
+#define MAX_RELEASES 2 /* of an image: it and its mirror image */
 
 /* Networks are made for as many workers as fit into this; one always is. What else a worker holds
  * (a decoded photograph) is not planned. */
@@ -20,7 +25,9 @@ struct worker {
 	unsigned char *payload; /* of all tensors, for each release */
 	struct label *labels;
 	int cap;
-	struct buf json[2];
+	struct buf json[MAX_RELEASES];
+	struct book_release release[MAX_RELEASES]; /* for the ledger */
+	double picture_bytes;
 };
 
 struct extract {
@@ -29,8 +36,9 @@ struct extract {
 	const struct noise *noise;
 	struct extract_options opt;
 	struct features_header header;
-	size_t payload_bytes; /* of one release */
-	char *context;        /* what besides the clean bits determines a release's noise */
+	size_t payload_bytes;   /* of one release */
+	double release_epsilon; /* what it costs the first time */
+	char *context;          /* what besides the clean bits determines a release's noise */
 	struct worker *workers;
 	int nworkers;
 	struct pool *pool;
@@ -43,7 +51,65 @@ struct extract {
 	struct err err;
 	struct features_writer *writer;
 	long images, skipped;
+	double picture_bytes; /* of the files of the images */
+	struct extract_account account;
 };
+
+/* ------------------------------------------------------------------ what it costs */
+
+static struct privacy privacy_of(const struct extract *x, long images)
+{
+	const struct features_header *h = &x->header;
+
+	return (struct privacy){.encoding = h->encoding,
+				.mechanism = h->mechanism,
+				.seeded = h->seeded,
+				.q = h->q,
+				.per_bit = h->epsilon_effective,
+				.values = features_values(h),
+				.releases = h->releases,
+				.images = images,
+				.labels = h->labels};
+}
+
+static struct certificate certificate_of(const struct extract *x, long images)
+{
+	return (struct certificate){.spent = privacy_of(x, images),
+				    .ledger = x->opt.ledger ? ledger_path(x->opt.ledger) : NULL,
+				    .account = x->account.sum,
+				    .image_bytes = extract_image_bytes(x),
+				    .picture_bytes = images ? x->picture_bytes / (double)images : 0,
+				    .weights_bytes = x->model->graph->nfloats * sizeof(float)};
+}
+
+static void prepare_account(struct extract *x)
+{
+	const struct certificate c = certificate_of(x, x->set->nitems);
+	const struct privacy each = privacy_of(x, 1);
+
+	x->release_epsilon = each.seeded ? INFINITY : privacy_per_release(&each);
+	extract_account_init(&x->account, x->opt.ledger, x->opt.budget, x->opt.budget_image,
+			     &x->header, &each);
+	x->header.certificate = certificate_json(&c, false);
+}
+
+char *extract_client(const char *dataset)
+{
+	char *real = realpath(dataset, NULL), *name, *dot;
+
+	name = xstrdup(path_base(real ? real : dataset));
+	dot = strrchr(name, '.');
+	if (dot && dot > name && (!strcmp(dot, ".yaml") || !strcmp(dot, ".txt")))
+		*dot = '\0';
+	free(real);
+	return name;
+}
+
+void extract_key(struct noise *noise, const struct ledger *ledger)
+{
+	if (ledger && !noise->seeded)
+		memcpy(noise->key, ledger_key(ledger)->noise, sizeof(noise->key));
+}
 
 /* ------------------------------------------------------------------ making */
 
@@ -181,6 +247,7 @@ struct extract *extract_new(const struct model *m, const struct dataset *d,
 		extract_free(x);
 		return NULL;
 	}
+	prepare_account(x);
 	return x;
 }
 
@@ -194,11 +261,12 @@ void extract_free(struct extract *x)
 		net_free(x->workers[i].net);
 		free(x->workers[i].payload);
 		free(x->workers[i].labels);
-		for (k = 0; k < 2; k++)
+		for (k = 0; k < MAX_RELEASES; k++)
 			buf_release(&x->workers[i].json[k]);
 	}
 	free(x->workers);
 	pool_free(x->pool);
+	extract_account_release(&x->account);
 	features_header_release(&x->header);
 	free(x->context);
 	pthread_cond_destroy(&x->turned);
@@ -258,17 +326,17 @@ static void encode(const struct extract *x, struct worker *w, unsigned char *pay
 	}
 }
 
-/* Noise over a whole clean payload, which determines it. */
-static void add_noise(const struct extract *x, unsigned char *payload)
+/* Noise over a whole clean payload, which determines it, and so `tag`, its name in the ledger. */
+static void add_noise(const struct extract *x, unsigned char *payload, uint8_t tag[LEDGER_ID])
 {
 	const struct features_header *h = &x->header;
 	struct noise n;
 	int i;
 
-	if (x->noise->mechanism == MECHANISM_NONE)
-		return;
 	noise_derive(x->noise, x->context, payload, x->payload_bytes, &n);
-	for (i = 0; i < h->ntensors; i++) {
+	if (x->opt.ledger)
+		ledger_key_tag(ledger_key(x->opt.ledger), n.key, tag);
+	for (i = 0; i < h->ntensors && n.mechanism != MECHANISM_NONE; i++) {
 		gate_flip(&n, (uint64_t)i, payload, h->shape[i].c, h->shape[i].h, h->shape[i].w);
 		payload += gate_payload_bytes(h->encoding, h->shape[i].c, h->shape[i].h,
 					      h->shape[i].w);
@@ -302,16 +370,38 @@ static void take_labels(const struct item *item, const struct letterbox *lb, str
 	}
 }
 
+/* What the ledger and the certificate want to know of the picture itself. */
+static void name_image(const struct extract *x, struct worker *w, const struct item *item,
+		       const struct image *img)
+{
+	struct stat st;
+	int r;
+
+	w->picture_bytes = stat(item->path, &st) ? 0 : (double)st.st_size;
+	for (r = 0; r < x->header.releases && x->opt.ledger; r++) {
+		if (!r)
+			ledger_key_image(ledger_key(x->opt.ledger), img, w->release[r].image);
+		else
+			memcpy(w->release[r].image, w->release[0].image, LEDGER_ID);
+		w->release[r].epsilon = x->release_epsilon;
+	}
+}
+
 /* Everything that can be done out of turn. */
 static int prepare(const struct extract *x, struct worker *w, int job, struct err *err)
 {
 	const struct item *item = &x->set->items[job];
 	const int releases = x->header.releases;
 	struct letterbox lb;
+	struct image img;
 	int r;
 
-	if (letterbox_read(item->path, x->opt.img, &lb, &w->letterboxed, err))
+	if (image_read(item->path, &img, err))
 		return -1;
+	name_image(x, w, item, &img);
+	letterbox_plan(&lb, img.w, img.h, x->opt.img, x->opt.img, x->opt.img);
+	letterbox_apply(&lb, &img, &w->letterboxed);
+	image_release(&img);
 	take_labels(item, &lb, w);
 	for (r = 0; r < releases; r++) {
 		unsigned char *payload = w->payload + (size_t)r * x->payload_bytes;
@@ -320,7 +410,7 @@ static int prepare(const struct extract *x, struct worker *w, int job, struct er
 			mirror(&w->letterboxed);
 		describe(&lb, r, &w->json[r]);
 		encode(x, w, payload);
-		add_noise(x, payload);
+		add_noise(x, payload, w->release[r].tag);
 	}
 	image_release(&w->letterboxed);
 	return 0;
@@ -366,10 +456,12 @@ static int write_item(struct extract *x, struct worker *w, const struct item *it
 	for (r = 0; r < x->header.releases; r++) {
 		if (r)
 			mirror_labels(w->labels, item->nlabels);
-		if (write_release(x, w, item, r, err))
+		if (write_release(x, w, item, r, err) ||
+		    extract_account_add(&x->account, &w->release[r], x->writer, err))
 			return -1;
 	}
 	x->images++;
+	x->picture_bytes += w->picture_bytes;
 	return 0;
 }
 
@@ -413,24 +505,28 @@ static void run_job(void *ctx, int job, int worker)
 	pthread_mutex_unlock(&x->lock);
 }
 
-static struct privacy privacy_of(const struct extract *x)
+/* Whatever is said of the client in the end is the ledger's word. */
+static int finish(struct extract *x, struct certificate *out, struct err *err)
 {
-	const struct features_header *h = &x->header;
+	char *json;
 
-	return (struct privacy){.encoding = h->encoding,
-				.mechanism = h->mechanism,
-				.seeded = h->seeded,
-				.q = h->q,
-				.per_bit = h->epsilon_effective,
-				.values = features_values(h),
-				.releases = h->releases,
-				.images = x->images,
-				.labels = h->labels};
+	if (extract_account_settle(&x->account, x->writer, err)) {
+		features_discard(x->writer);
+		return -1;
+	}
+	*out = certificate_of(x, x->images);
+	json = certificate_json(out, true);
+	features_end_object(x->writer, "certificate", json);
+	free(json);
+	features_end_number(x->writer, "images", (double)x->images);
+	if (isfinite(certificate_per_client(out)))
+		features_end_number(x->writer, "epsilon_per_client", certificate_per_client(out));
+	return features_finish(x->writer, err);
 }
 
-int extract_run(struct extract *x, const char *path, struct privacy *out, struct err *err)
+int extract_run(struct extract *x, const char *path, struct certificate *out, struct err *err)
 {
-	x->writer = features_create(path, &x->header, err);
+	x->writer = extract_account_open(&x->account, path, &x->header, x->payload_bytes, err);
 	if (!x->writer)
 		return -1;
 	pool_run(x->pool, x->set->nitems, run_job, x);
@@ -442,9 +538,5 @@ int extract_run(struct extract *x, const char *path, struct privacy *out, struct
 		*err = x->err;
 		return -1;
 	}
-	*out = privacy_of(x);
-	features_end_number(x->writer, "images", (double)x->images);
-	if (out->mechanism != MECHANISM_NONE)
-		features_end_number(x->writer, "epsilon_per_client", privacy_per_client(out));
-	return features_finish(x->writer, err);
+	return finish(x, out, err);
 }

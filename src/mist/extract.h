@@ -12,8 +12,9 @@
 #include "base/err.h"
 #include "data/dataset.h"
 #include "mist/features.h"
+#include "mist/certificate.h"
+#include "mist/ledger.h"
 #include "mist/noise.h"
-#include "mist/privacy.h"
 #include "model/model.h"
 #include "nn/conv.h"
 
@@ -25,6 +26,8 @@ struct extract_options {
 	bool hflip;                   /* every image a second time, mirrored, as KEY~flip */
 	bool labels;                  /* send them */
 	bool strict;                  /* an image that cannot be decoded is an error, not a skip */
+	struct ledger *ledger;        /* borrowed; NULL: none is kept */
+	double budget, budget_image;  /* with a ledger; infinite: none */
 	enum conv_path path;          /* resolved */
 	int threads;                  /* at most; 0: all processors */
 	const struct notices *notices;
@@ -37,9 +40,16 @@ struct extract_options {
  * cut YOLOv5); a cut that the model does not have, or whose edge it lacks, is an error. */
 int extract_cut(const struct model *m, int *cut, struct err *err);
 
+/* "shards/1/" and "shards/1.yaml" are client "1". The caller frees. */
+char *extract_client(const char *dataset);
+
+/* Noise that is the same again for the same image: its key becomes the ledger's, unless seeded. */
+void extract_key(struct noise *noise, const struct ledger *ledger);
+
 struct extract;
 /*
- * Borrows everything; `noise` is of mechanism none for encodings other than bits. A cut or an image
+ * Borrows everything; `noise` is of mechanism none for encodings other than bits, and with a ledger
+ * and no seed its key is to be the ledger's (extract_key). A cut or an image
  * size that the model does not have is an error. NULL on error.
  */
 struct extract *extract_new(const struct model *m, const struct dataset *d,
@@ -48,8 +58,11 @@ struct extract *extract_new(const struct model *m, const struct dataset *d,
 void extract_free(struct extract *x);
 /* What the stream will begin with; borrowed. */
 const struct features_header *extract_header(const struct extract *x);
-/* Writes the stream to `path` ("-": standard output); *out is what was given away. */
-int extract_run(struct extract *x, const char *path, struct privacy *out, struct err *err);
+/*
+ * Writes the stream to `path` ("-": standard output); *out is what was given away. Nothing can be
+ * seen of a release that the ledger does not know.
+ */
+int extract_run(struct extract *x, const char *path, struct certificate *out, struct err *err);
 /* Images that could not be decoded. */
 long extract_skipped(const struct extract *x);
 /* Bytes of features that one image makes, mirrored copy included. */

@@ -42,6 +42,7 @@ struct features_header { /* mist.json */
 	int nnames;
 	struct gates gates; /* one per tensor: what decodes them */
 	char *program;      /* "mist-extract 0.1.0" */
+	char *certificate;  /* what was known of it at the beginning, a JSON object; may be NULL */
 	char *json;         /* the whole object as read or written */
 };
 
@@ -78,6 +79,8 @@ const struct features_header *features_header(const struct features_reader *r);
 /* Segments begun so far, and samples given. */
 long features_segments(const struct features_reader *r);
 long features_count(const struct features_reader *r);
+/* The end member of the segment that ended last, as JSON; NULL before. Borrowed. */
+const char *features_end(const struct features_reader *r);
 /* Take what is whole of a truncated stream, with a notice, instead of failing. */
 void features_keep_going(struct features_reader *r, const struct notices *notices);
 /*
@@ -91,9 +94,16 @@ struct features_writer;
 /* "-": standard output. h->json and h->epsilon_effective are made here; h is not kept. */
 struct features_writer *features_create(const char *path, const struct features_header *h,
 					struct err *err);
+/* The same, but where the output is seen as it is written, everything waits until it is let go
+ * (tarstream_hold). */
+struct features_writer *features_create_held(const char *path, const struct features_header *h,
+					     struct err *err);
 int features_write(struct features_writer *w, const struct features_sample *s, struct err *err);
 /* Adds a member to the end member, such as the privacy spent. */
 void features_end_number(struct features_writer *w, const char *key, double value);
+void features_end_object(struct features_writer *w, const char *key, const char *json);
+int features_let_go(struct features_writer *w, struct err *err);
+bool features_in_place(const struct features_writer *w);
 int features_finish(struct features_writer *w, struct err *err); /* end member, commit; frees */
 void features_discard(struct features_writer *w);
 

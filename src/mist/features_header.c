@@ -25,6 +25,7 @@ void features_header_release(struct features_header *h)
 	free(h->client);
 	free(h->labels);
 	free(h->program);
+	free(h->certificate);
 	free(h->json);
 	names_free(h->names, (size_t)h->nnames);
 	gates_release(&h->gates);
@@ -107,6 +108,8 @@ char *features_header_json(const struct features_header *h)
 	json_object_set_new(o, "names", names_to_json(h));
 	json_object_set_new(o, "gate", gates_to_json(&h->gates));
 	json_object_set_new(o, "privacy", privacy_to_json(h));
+	if (h->certificate)
+		json_object_set_new(o, "certificate", json_loads(h->certificate, 0, NULL));
 	json_object_set_new(o, "program", json_string(h->program));
 	text = json_text(o);
 	json_decref(o);

@@ -36,6 +36,7 @@ struct features_reader {
 	bool inside; /* a segment that has not ended */
 	long segments, segment_samples, samples;
 	struct buf last; /* key of the last sample given */
+	struct buf end;  /* the last end member */
 
 	struct tarstream_member ahead;
 	bool have_ahead;
@@ -177,6 +178,8 @@ static int end_segment(struct features_reader *r, struct err *err)
 		return fail(r, err);
 	rc = check_end(r, end, hex, err);
 	json_decref(end);
+	buf_clear(&r->end);
+	buf_add(&r->end, m->content.data, m->content.len);
 	r->inside = false;
 	return rc ? rc : flush_pending(r, err);
 }
@@ -442,6 +445,11 @@ long features_count(const struct features_reader *r)
 	return r->samples;
 }
 
+const char *features_end(const struct features_reader *r)
+{
+	return r->end.data;
+}
+
 void features_keep_going(struct features_reader *r, const struct notices *notices)
 {
 	r->keep_going = true;
@@ -468,6 +476,7 @@ void features_close(struct features_reader *r)
 	features_header_release(&r->header);
 	labels_release(&r->labels);
 	buf_release(&r->last);
+	buf_release(&r->end);
 	free(r->floats);
 	free(r->path);
 	free(r);

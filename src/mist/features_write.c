@@ -43,8 +43,8 @@ static int check_readable(const char *json, struct err *err)
 	return 0;
 }
 
-struct features_writer *features_create(const char *path, const struct features_header *h,
-					struct err *err)
+static struct features_writer *create(const char *path, const struct features_header *h, bool held,
+				      struct err *err)
 {
 	struct features_writer *w = xcalloc(1, sizeof(*w));
 	char *json = features_header_json(h);
@@ -57,6 +57,8 @@ struct features_writer *features_create(const char *path, const struct features_
 		free(w);
 		return NULL;
 	}
+	if (held && tarstream_in_place(&w->tar))
+		rc = tarstream_hold(&w->tar, err);
 	digest_init(&w->digest);
 	w->shape.ntensors = h->ntensors;
 	memcpy(w->shape.shape, h->shape, sizeof(h->shape));
@@ -64,13 +66,26 @@ struct features_writer *features_create(const char *path, const struct features_
 	w->labels = strcmp(h->labels, "none") != 0;
 	w->end = json_object();
 	buf_add_str(&w->name, "mist.json");
-	rc = add_member(w, json, strlen(json), err);
+	if (!rc)
+		rc = add_member(w, json, strlen(json), err);
 	free(json);
 	if (rc) {
 		features_discard(w);
 		return NULL;
 	}
 	return w;
+}
+
+struct features_writer *features_create(const char *path, const struct features_header *h,
+					struct err *err)
+{
+	return create(path, h, false, err);
+}
+
+struct features_writer *features_create_held(const char *path, const struct features_header *h,
+					     struct err *err)
+{
+	return create(path, h, true, err);
 }
 
 static void set_name(struct features_writer *w, const char *key, const char *suffix)
@@ -130,6 +145,21 @@ void features_end_number(struct features_writer *w, const char *key, double valu
 	json_object_set_new(w->end, key,
 			    value == (double)(json_int_t)value ? json_integer((json_int_t)value)
 							       : json_real(value));
+}
+
+void features_end_object(struct features_writer *w, const char *key, const char *json)
+{
+	json_object_set_new(w->end, key, json_loads(json, 0, NULL));
+}
+
+int features_let_go(struct features_writer *w, struct err *err)
+{
+	return tarstream_let_go(&w->tar, err);
+}
+
+bool features_in_place(const struct features_writer *w)
+{
+	return tarstream_in_place(&w->tar);
 }
 
 static void release(struct features_writer *w)

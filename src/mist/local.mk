@@ -2,7 +2,9 @@
 libmist_a_SOURCES += \
 	src/mist/calibrate.c src/mist/calibrate.h \
 	src/mist/calibrate_model.c src/mist/calibrate_model.h \
+	src/mist/certificate.c src/mist/certificate.h \
 	src/mist/extract.c src/mist/extract.h \
+	src/mist/extract_account.c src/mist/extract_account.h \
 	src/mist/extract_gate.c src/mist/extract_gate.h \
 	src/mist/features.h src/mist/features_header.c src/mist/features_read.c \
 	src/mist/features_model.c src/mist/features_model.h src/mist/features_write.c \
@@ -10,11 +12,26 @@ libmist_a_SOURCES += \
 	src/mist/gate.c src/mist/gate.h \
 	src/mist/gate_json.c src/mist/gate_json.h \
 	src/mist/gate_text.c src/mist/gate_text.h \
+	src/mist/ledger.c src/mist/ledger.h \
+	src/mist/ledger_book.c src/mist/ledger_book.h \
+	src/mist/ledger_cli.c src/mist/ledger_cli.h \
+	src/mist/ledger_key.c src/mist/ledger_key.h \
+	src/mist/ledger_show.c src/mist/ledger_show.h \
 	src/mist/noise.c src/mist/noise.h \
 	src/mist/privacy.c src/mist/privacy.h \
 	src/mist/wiener.c src/mist/wiener.h
 
 if HAVE_CMOCKA
+check_PROGRAMS += tests/unit/t-certificate
+tests_unit_t_certificate_SOURCES = tests/unit/t-certificate.c
+tests_unit_t_certificate_CFLAGS = $(AM_CFLAGS) $(unit_cflags)
+tests_unit_t_certificate_LDADD = $(LDADD) $(CMOCKA_LIBS)
+
+check_PROGRAMS += tests/unit/t-ledger
+tests_unit_t_ledger_SOURCES = tests/unit/t-ledger.c
+tests_unit_t_ledger_CFLAGS = $(AM_CFLAGS) $(unit_cflags)
+tests_unit_t_ledger_LDADD = $(LDADD) $(CMOCKA_LIBS)
+
 check_PROGRAMS += tests/unit/t-privacy
 tests_unit_t_privacy_SOURCES = tests/unit/t-privacy.c
 tests_unit_t_privacy_CFLAGS = $(AM_CFLAGS) $(unit_cflags)
@@ -58,3 +75,7 @@ tests_fuzz_fuzz_features_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
 EXTRA_PROGRAMS += tests/fuzz/fuzz-gate
 tests_fuzz_fuzz_gate_SOURCES = tests/fuzz/fuzz-gate.c
 tests_fuzz_fuzz_gate_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
+
+EXTRA_PROGRAMS += tests/fuzz/fuzz-ledger
+tests_fuzz_fuzz_ledger_SOURCES = tests/fuzz/fuzz-ledger.c
+tests_fuzz_fuzz_ledger_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)

@@ -22,18 +22,13 @@ struct privacy {
 };
 
 /* Infinite without a mechanism. */
+double privacy_per_release(const struct privacy *p);
 double privacy_per_image(const struct privacy *p);
 double privacy_per_client(const struct privacy *p);
 /* Bits of an image that the noise flips, on average. */
 double privacy_flips(const struct privacy *p);
 
-/*
- * The certificate, sentence by sentence: the mechanism, the three figures, what travels in clear;
- * then a warning for each reason why the promise is empty.
- */
-void privacy_certificate(const struct privacy *p, const struct notices *to);
-
-/* At least v, in at most six significant digits: a published epsilon is never rounded down. */
+/* At least v, in six significant digits or as a whole number: a published epsilon is never rounded down. */
 void privacy_format_up(double v, char *out, size_t size);
 
 #endif

@@ -15,8 +15,9 @@ static void published_figures_are_never_rounded_down(void **state)
 		    {0.123456789, "0.123457"},
 		    {0.1234561, "0.123457"},
 		    {99999.91, "100000"},
-		    {52428800, "5.24288e+07"},
-		    {52428801, "5.24289e+07"},
+		    {52428800, "52428800"},
+		    {52428800.5, "52428801"},
+		    {1e15, "1e+15"},
 		    {INFINITY, "inf"}};
 	char text[32];
 	size_t i;
@@ -48,49 +49,14 @@ static void an_image_costs_all_its_bits_and_a_client_all_its_images(void **state
 	p.releases = 2; /* mirrored copies are releases, too */
 	assert_true(privacy_per_image(&p) == 819200);
 	assert_true(privacy_per_client(&p) == 128 * 819200.0);
+	p.releases = 1;
+	p.images = 1;
+	p.values = 3;
+	p.per_bit = 0.1; /* 3 * 0.1 in binary is a little more than the nearest number */
+	assert_true(privacy_per_image(&p) > 0.3);
 	p.images = 0;
 	p.per_bit = INFINITY;
 	assert_true(privacy_per_client(&p) == 0);
-}
-
-static void collect(void *ctx, const char *sentence)
-{
-	buf_printf(ctx, "%s\n", sentence);
-}
-
-static void every_empty_promise_is_named(void **state)
-{
-	struct privacy p = {.mechanism = MECHANISM_RR,
-			    .q = 0.5,
-			    .per_bit = 1e-6,
-			    .values = 100,
-			    .releases = 1,
-			    .images = 1,
-			    .labels = "clear"};
-	struct buf said = BUF_INIT;
-	const struct notices to = {collect, &said};
-
-	(void)state;
-	privacy_certificate(&p, &to);
-	assert_null(strstr(said.data, "warning"));
-	assert_non_null(strstr(said.data, "1e-06 per bit, 0.0001 per image"));
-	buf_clear(&said);
-	p.seeded = true;
-	p.q = 1e-5;
-	p.per_bit = 11.5;
-	privacy_certificate(&p, &to);
-	assert_non_null(strstr(said.data, "warning: no privacy in practice"));
-	assert_non_null(strstr(said.data, "warning: --seed"));
-	assert_non_null(strstr(said.data, "promises nothing formally"));
-	buf_clear(&said);
-	p.mechanism = MECHANISM_NONE;
-	p.encoding = ENCODING_BIT;
-	p.labels = "none";
-	privacy_certificate(&p, &to);
-	assert_non_null(strstr(said.data, "no differential privacy"));
-	assert_non_null(strstr(said.data, "infinite per bit, per image and per client"));
-	assert_non_null(strstr(said.data, "no labels are sent"));
-	buf_release(&said);
 }
 
 int main(void)
@@ -98,7 +64,6 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(published_figures_are_never_rounded_down),
 		cmocka_unit_test(an_image_costs_all_its_bits_and_a_client_all_its_images),
-		cmocka_unit_test(every_empty_promise_is_named),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
