@@ -28,7 +28,7 @@ done
 [ ! -e "$dir" ] || die "'$dir' is there already: remove it, or name another folder"
 mkdir -p "$dir"
 cd "$dir"
-export XDG_STATE_HOME=$PWD/state # the edges' ledgers are a part of the demonstration
+export XDG_STATE_HOME="$PWD/state" # the edges' ledgers are a part of the demonstration
 case $share in /*) ;; *) share=$OLDPWD/$share ;; esac
 begun=$(date +%s)
 
