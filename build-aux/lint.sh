@@ -27,7 +27,7 @@ dependency_law() {
 	grep -E '^(src|tools)/' "$tmp/sources" | xargs grep -nE '^[[:space:]]*#[[:space:]]*include[[:space:]]*"' /dev/null |
 		awk -F: '
 		BEGIN {
-			n = split("base io nn model data mist fed eval train", list, " ")
+			n = split("base io nn model data mist fed eval train attack", list, " ")
 			for (i = 1; i <= n; i++)
 				rank[list[i]] = i
 			rank["tools"] = n + 1

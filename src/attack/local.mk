@@ -1,0 +1,24 @@
+# Room: src/attack - what leaks: feature inversion, membership inference.
+libmist_a_SOURCES += \
+	src/attack/canvas.c src/attack/canvas.h \
+	src/attack/decoder.c src/attack/decoder.h \
+	src/attack/evidence.c src/attack/evidence.h \
+	src/attack/inversion.c src/attack/inversion.h \
+	src/attack/leakfiles.c src/attack/leakfiles.h \
+	src/attack/leaks.c src/attack/leaks.h \
+	src/attack/likelihood.c src/attack/likelihood.h \
+	src/attack/outcome.c src/attack/outcome.h \
+	src/attack/prior.c src/attack/prior.h \
+	src/attack/sheet.c src/attack/sheet.h \
+	src/attack/victims.c src/attack/victims.h \
+	src/attack/whitebox.c src/attack/whitebox.h
+
+bin_PROGRAMS += tools/mist-attack
+tools_mist_attack_SOURCES = tools/mist-attack.c
+
+if HAVE_CMOCKA
+check_PROGRAMS += tests/unit/t-inversion
+tests_unit_t_inversion_SOURCES = tests/unit/t-inversion.c
+tests_unit_t_inversion_CFLAGS = $(AM_CFLAGS) $(unit_cflags)
+tests_unit_t_inversion_LDADD = $(LDADD) $(CMOCKA_LIBS)
+endif
