@@ -7,119 +7,134 @@
 #include "fed/merge.h"
 #include "fed/strategy.h"
 
+#include <stddef.h>
+#include <string.h>
+
 struct opts {
 	struct cli cli; /* first: the shared options */
 	struct notices notices, details;
 	struct strategy_options weights;
 	struct merge_options streams;
 	struct gather_options gather;
-	const char *trigger, *clients, *deadline, *wait; /* as given */
-	char **files;                                    /* borrowed from argv */
+	struct gather_texts texts;
+	char **files; /* borrowed from argv */
 	int nfiles;
 };
 
-enum {
-	KEY_STRATEGY = 0x100,
-	KEY_SEEDED,
-	KEY_INBOX,
-	KEY_MIN,
-	KEY_TRIGGER,
-	KEY_CLIENTS,
-	KEY_DEADLINE,
-	KEY_QUORUM,
-	KEY_WAIT,
-	KEY_ROUND,
-	KEY_RECORD,
-	KEY_STALE,
-};
-
-static const struct argp_option options[] = {
-	{"strategy", KEY_STRATEGY, "NAME", 0,
-	 "How weights are combined: fedavg (default), the mean weighted by the samples behind each",
-	 0},
-	{"allow-seeded", KEY_SEEDED, NULL, 0,
-	 "Take feature streams whose noise was made with --seed, and can so be removed", 0},
-	{0, 0, 0, 0, "Waiting for clients:", 1},
-	{"inbox", KEY_INBOX, "DIR", 0, "Take the files that clients drop into DIR", 1},
-	{"min-clients", KEY_MIN, "N", 0, "As soon as N clients are ready", 1},
-	{"trigger", KEY_TRIGGER, "EXPR", 0,
-	 "As soon as EXPR holds: 'num_of_ready_clients > 5', 'clients >= 3 and time > 600'", 1},
-	{"clients", KEY_CLIENTS, "LIST", 0,
-	 "Those expected: names with commas between them, or @FILE with one a line", 1},
-	{"deadline", KEY_DEADLINE, "T", 0,
+/* One row an option: where its value goes, its range, and what --help says of it. */
+enum kind { TEXT, LONG, REAL, TIME, YES, STRATEGY };
+static const struct row {
+	const char *name, *arg;
+	enum kind kind;
+	int group; /* of --help */
+	size_t to;
+	double min, max;
+	const char *doc;
+} rows[] = {
+#define GENERAL   1
+#define WEIGHTS   2
+#define INBOX     4
+#define OPT(m)    offsetof(struct opts, m)
+#define COUNT_MAX 1e9
+	{"allow-seeded", NULL, YES, GENERAL, OPT(streams.allow_seeded), 0, 0,
+	 "Take feature streams whose noise was made with --seed, and can so be removed"},
+	{"strategy", "NAME", STRATEGY, WEIGHTS, OPT(weights.strategy), 0, 0,
+	 "fedavg (default: the mean, weighted by the samples behind each), fedavgm, fedadam, "
+	 "fedyogi, "
+	 "median, trimmed-mean, krum, multi-krum or norm-clip"},
+	{"global", "FILE", TEXT, WEIGHTS, OPT(weights.global), 0, 0,
+	 "The weights that the clients started from"},
+	{"report", "FILE", TEXT, WEIGHTS, OPT(weights.report), 0, 0,
+	 "Write what each client contributed: a table, or JSON for FILE.json"},
+	{"staleness", "A", REAL, WEIGHTS, OPT(weights.staleness), 0, 100,
+	 "Weigh files by (1 + rounds behind the newest)^-A (default 0)"},
+	{"state-in", "FILE", TEXT, WEIGHTS, OPT(weights.state_in), 0, 0,
+	 "fedavgm, fedadam, fedyogi: the server's state after the last round (default: none yet)"},
+	{"state-out", "FILE", TEXT, WEIGHTS, OPT(weights.state_out), 0, 0,
+	 "fedavgm, fedadam, fedyogi: the server's state after this round"},
+	{"server-lr", "X", REAL, WEIGHTS, OPT(weights.server_lr), 0, 1e6,
+	 "fedavgm, fedadam, fedyogi: learning rate (default 1, 0.01, 0.01)"},
+	{"beta1", "X", REAL, WEIGHTS, OPT(weights.beta1), 0, 1,
+	 "fedavgm, fedadam, fedyogi: momentum (default 0.9)"},
+	{"beta2", "X", REAL, WEIGHTS, OPT(weights.beta2), 0, 1,
+	 "fedadam, fedyogi: decay of the second moment (default 0.99)"},
+	{"tau", "X", REAL, WEIGHTS, OPT(weights.tau), 1e-12, 1e6,
+	 "fedadam, fedyogi: what is added to its root (default 0.001)"},
+	{"trim", "SHARE", REAL, WEIGHTS, OPT(weights.trim), 0, 0.5,
+	 "trimmed-mean: cut off this share at either end (default 0.2)"},
+	{"byzantine", "F", LONG, WEIGHTS, OPT(weights.byzantine), 0, COUNT_MAX,
+	 "krum, multi-krum: F clients may lie (default: the most that N bear, (N - 3) / 2)"},
+	{"select", "M", LONG, WEIGHTS, OPT(weights.select), 1, COUNT_MAX,
+	 "multi-krum: take M clients (default N - F)"},
+	{"clip", "NORM", REAL, WEIGHTS, OPT(weights.clip), 0, 1e30,
+	 "norm-clip: shorten updates to NORM (default: the median of their norms)"},
+	{"inbox", "DIR", TEXT, INBOX, OPT(gather.inbox), 0, 0,
+	 "Take the files that clients drop into DIR"},
+	{"min-clients", "N", LONG, INBOX, OPT(gather.min_clients), 1, COUNT_MAX,
+	 "As soon as N clients are ready"},
+	{"trigger", "EXPR", TEXT, INBOX, OPT(texts.trigger), 0, 0,
+	 "As soon as EXPR holds: 'num_of_ready_clients > 5', 'clients >= 3 and time > 600'"},
+	{"clients", "LIST", TEXT, INBOX, OPT(texts.clients), 0, 0,
+	 "Those expected: names with commas between them, or @FILE with one a line"},
+	{"deadline", "T", TEXT, INBOX, OPT(texts.deadline), 0, 0,
 	 "From T on a quorum is enough, or it is over: 8h after the first run for this round, or "
-	 "2026-11-22T06:00, or @SECONDS since 1970",
-	 1},
-	{"quorum", KEY_QUORUM, "M", 0, "Clients that are enough at the deadline", 1},
-	{"wait", KEY_WAIT, "T", 0, "Wait for T (90, 15m, 8h) before saying no (default: look once)",
-	 1},
-	{"round", KEY_ROUND, "NAME", 0, "Which round this is (default: known by its output)", 1},
-	{"record", KEY_RECORD, "FILE", 0,
-	 "What was taken for which round (default: .mist-inbox.json in DIR)", 1},
-	{"max-staleness", KEY_STALE, "N", 0, "Weights more than N rounds behind others are late",
-	 1},
-	{0}};
+	 "2026-11-22T06:00, or @SECONDS since 1970"},
+	{"quorum", "M", LONG, INBOX, OPT(gather.quorum), 1, COUNT_MAX,
+	 "Clients that are enough at the deadline"},
+	{"wait", "T", TIME, INBOX, OPT(gather.wait), 0, 0,
+	 "Wait for T (90, 15m, 8h) before saying no (default: look once)"},
+	{"round", "NAME", TEXT, INBOX, OPT(gather.round), 0, 0,
+	 "Which round this is (default: known by its output)"},
+	{"record", "FILE", TEXT, INBOX, OPT(gather.record), 0, 0,
+	 "What was taken for which round (default: .mist-inbox.json in DIR)"},
+	{"max-staleness", "N", LONG, INBOX, OPT(gather.max_staleness), 0, COUNT_MAX,
+	 "Weights more than N rounds behind others are late"},
+};
+#define KEY(row) (0x100 + (int)(row))
 
-static error_t parse_inbox(int key, char *arg, struct argp_state *state)
+static void take(const struct row *row, struct opts *o, char *arg, struct argp_state *state)
 {
-	struct opts *o = state->input;
-	struct gather_options *g = &o->gather;
+	void *to = (char *)o + row->to;
+	struct err err;
+	char name[32];
 
-	switch (key) {
-	case KEY_INBOX:
-		g->inbox = arg;
-		return 0;
-	case KEY_MIN:
-		g->min_clients = cli_long(state, "--min-clients", arg, 1, 1000000000);
-		return 0;
-	case KEY_TRIGGER:
-		o->trigger = arg;
-		return 0;
-	case KEY_CLIENTS:
-		o->clients = arg;
-		return 0;
-	case KEY_DEADLINE:
-		o->deadline = arg;
-		return 0;
-	case KEY_QUORUM:
-		g->quorum = cli_long(state, "--quorum", arg, 1, 1000000000);
-		return 0;
-	case KEY_WAIT:
-		o->wait = arg;
-		return 0;
-	case KEY_ROUND:
-		g->round = arg;
-		return 0;
-	case KEY_RECORD:
-		g->record = arg;
-		return 0;
-	case KEY_STALE:
-		g->max_staleness = cli_long(state, "--max-staleness", arg, 0, 1000000000);
-		return 0;
-	}
-	return ARGP_ERR_UNKNOWN;
+	snprintf(name, sizeof(name), "--%s", row->name);
+	if (row->kind == TEXT)
+		*(const char **)to = arg;
+	else if (row->kind == LONG)
+		*(long *)to = cli_long(state, name, arg, (long)row->min, (long)row->max);
+	else if (row->kind == REAL)
+		*(double *)to = cli_double(state, name, arg, row->min, row->max);
+	else if (row->kind == STRATEGY)
+		*(enum strategy *)to = (enum strategy)cli_choice(state, name, arg, strategy_names);
+	else if (row->kind == YES)
+		*(bool *)to = true;
+	else if (num_duration(name, arg, to, &err))
+		argp_error(state, "%s", err.msg);
 }
 
 static void check(const struct opts *o, struct argp_state *state)
 {
 	const struct gather_options *g = &o->gather;
+	const char *output = o->cli.output ? o->cli.output : "-";
 
+	if (o->weights.report && !strcmp(o->weights.report, "-") && !strcmp(output, "-"))
+		argp_error(state, "--report - needs -o FILE, for the weights");
 	if (!g->inbox) {
 		if (!o->nfiles)
 			argp_error(state, "no FILE was given");
-		if (g->min_clients || o->trigger || o->clients || o->deadline || g->quorum ||
-		    o->wait || g->round || g->record || g->max_staleness >= 0)
+		if (g->min_clients || o->texts.trigger || o->texts.clients || o->texts.deadline ||
+		    g->quorum || g->wait > 0 || g->round || g->record || g->max_staleness >= 0)
 			argp_error(state, "waiting for clients needs --inbox DIR");
 		return;
 	}
 	if (o->nfiles)
 		argp_error(state, "FILE and --inbox exclude each other");
-	if (!o->cli.output || (o->cli.output[0] == '-' && !o->cli.output[1]))
-		argp_error(state, "--inbox needs -o FILE, which is looked at when a round is asked "
-				  "for again");
-	if (!g->min_clients && !o->trigger)
+	if (!strcmp(output, "-"))
+		argp_error(state, "--inbox needs -o FILE");
+	if (!g->min_clients && !o->texts.trigger)
 		argp_error(state, "--inbox needs --min-clients N or --trigger EXPR");
-	if (g->quorum && !o->deadline)
+	if (g->quorum && !o->texts.deadline)
 		argp_error(state, "--quorum needs --deadline T");
 }
 
@@ -127,16 +142,13 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 {
 	struct opts *o = state->input;
 
+	if (key >= KEY(0) && key < KEY(ARRAY_LEN(rows))) {
+		take(&rows[key - KEY(0)], o, arg, state);
+		return 0;
+	}
 	switch (key) {
 	case ARGP_KEY_INIT:
 		state->child_inputs[0] = &o->cli;
-		return 0;
-	case KEY_STRATEGY:
-		o->weights.strategy =
-			(enum strategy)cli_choice(state, "--strategy", arg, strategy_names);
-		return 0;
-	case KEY_SEEDED:
-		o->streams.allow_seeded = true;
 		return 0;
 	case ARGP_KEY_ARGS:
 		o->files = state->argv + state->next;
@@ -146,20 +158,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		check(o, state);
 		return 0;
 	}
-	return parse_inbox(key, arg, state);
+	return ARGP_ERR_UNKNOWN;
 }
-
-static const struct argp argp = {
-	options,
-	parse,
-	"FILE...\n--inbox DIR",
-	"Combine what clients sent: the feature streams of mist-extract into one stream, or weight "
-	"files into one."
-	"\vThe files decide which: all must be of one kind, and fit together. '-' is standard "
-	"input, once. With -v, a line per client on standard error.",
-	cli_children,
-	NULL,
-	NULL};
 
 static void say(void *ctx, const char *sentence)
 {
@@ -172,10 +172,15 @@ static int combine(void *ctx, enum inbox_kind kind, char *const *paths, int n,
 	struct opts *o = ctx;
 	const char *output = o->cli.output ? o->cli.output : "-";
 	struct merge_result merged;
+	int rc;
 
 	o->weights.confirm = o->streams.confirm = confirm;
-	if (kind == INBOX_WEIGHTS)
-		return strategy_run(paths, n, output, &o->weights, err);
+	if (kind == INBOX_WEIGHTS) {
+		o->weights.pool = pool_new(o->cli.threads);
+		rc = strategy_run(paths, n, output, &o->weights, err);
+		pool_free(o->weights.pool);
+		return rc;
+	}
 	if (merge_streams(paths, n, output, &o->streams, &merged, err))
 		return -1;
 	cli_verbose(&o->cli, 1, "%ld samples of %ld clients", merged.samples, merged.clients);
@@ -184,32 +189,11 @@ static int combine(void *ctx, enum inbox_kind kind, char *const *paths, int n,
 
 static int run_inbox(struct opts *o, struct err *err)
 {
-	struct gather_options *g = &o->gather;
-	struct stop *trigger = NULL;
-	char **clients = NULL;
-	int rc = 0;
+	int rc = gather_parse(&o->gather, &o->texts, err);
 
-	g->output = o->cli.output;
-	g->allow_seeded = o->streams.allow_seeded;
-	g->combine = combine;
-	g->ctx = o;
-	g->notices = &o->notices;
-	g->details = &o->details;
-	if (o->wait)
-		rc = num_duration("--wait", o->wait, &g->wait, err);
-	if (!rc && o->deadline)
-		rc = gather_deadline_parse(o->deadline, &g->deadline, err);
-	if (!rc && o->clients)
-		rc = gather_clients(o->clients, &clients, &g->nclients, err);
-	if (!rc && o->trigger) {
-		g->trigger = trigger = gather_trigger(o->trigger, err);
-		rc = trigger ? 0 : -1;
-	}
-	g->clients = clients;
 	if (!rc)
-		rc = gather_run(g, err);
-	stop_free(trigger);
-	names_free(clients, g->nclients);
+		rc = gather_run(&o->gather, err);
+	gather_release(&o->gather);
 	return rc;
 }
 
@@ -222,6 +206,12 @@ static int run(void *opts, struct err *err)
 	o->details = (struct notices){say, &o->cli};
 	o->weights.notices = o->streams.notices = &o->notices;
 	o->weights.details = o->streams.details = &o->details;
+	o->gather.output = o->cli.output;
+	o->gather.allow_seeded = o->streams.allow_seeded;
+	o->gather.combine = combine;
+	o->gather.ctx = o;
+	o->gather.notices = &o->notices;
+	o->gather.details = &o->details;
 	if (o->gather.inbox)
 		return run_inbox(o, err);
 	if (inbox_kind(o->files, o->nfiles, &kind, err))
@@ -231,7 +221,23 @@ static int run(void *opts, struct err *err)
 
 int main(int argc, char **argv)
 {
-	struct opts opts = {.weights.strategy = STRATEGY_FEDAVG, .gather.max_staleness = -1};
+	static const char doc[] =
+		"Combine what clients sent: the feature streams of mist-extract into one stream, "
+		"or "
+		"weight files into one.\vThe files decide which: all must be of one kind, and fit "
+		"together. '-' is standard input, once. With -v, a line per client on standard "
+		"error.";
+	struct argp_option options[ARRAY_LEN(rows) + 3] = {
+		{.doc = "Of weights:", .group = WEIGHTS},
+		{.doc = "Waiting for clients:", .group = INBOX}};
+	const struct argp argp = {options, parse, "FILE...\n--inbox DIR", doc, cli_children,
+				  NULL,    NULL};
+	struct opts opts = {.gather.max_staleness = -1};
+	size_t i;
 
+	for (i = 0; i < ARRAY_LEN(rows); i++)
+		options[i + 2] = (struct argp_option){rows[i].name, KEY(i),       rows[i].arg, 0,
+						      rows[i].doc,  rows[i].group};
+	strategy_defaults(&opts.weights);
 	return cli_main(argc, argv, &argp, &opts, run);
 }

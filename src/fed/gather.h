@@ -16,6 +16,11 @@
 #include "fed/inbox.h"
 #include "fed/stop.h"
 
+/* Options as text. */
+struct gather_texts {
+	const char *trigger, *clients, *deadline; /* NULL: not given */
+};
+
 /* A moment in seconds since 1970, or so many seconds after the round was opened; neither: none. */
 struct gather_deadline {
 	enum { GATHER_NEVER, GATHER_AT, GATHER_AFTER } kind;
@@ -35,12 +40,11 @@ struct gather_options {
 	const char *record; /* NULL: ".mist-inbox.json" in the inbox */
 	const char *round;  /* which aggregation this is; NULL: known by its output */
 	const char *output;
-	char *const *clients; /* those expected; nclients 0: anyone */
+	char **clients; /* those expected; nclients 0: anyone */
 	size_t nclients;
-	long min_clients; /* 0: as the trigger says */
-	const struct stop
-		*trigger; /* over clients and time (since the round was opened); or NULL */
-	long quorum;      /* enough at the deadline; 0: none is */
+	long min_clients;     /* 0: as the trigger says */
+	struct stop *trigger; /* over clients and time (since the round was opened) */
+	long quorum;          /* enough at the deadline; 0: none is */
 	struct gather_deadline deadline;
 	double wait;        /* seconds; 0: look once */
 	long max_staleness; /* weights that are more rounds behind the newest are late; -1: never */
@@ -51,6 +55,10 @@ struct gather_options {
 	void *ctx;
 	const struct notices *notices, *details;
 };
+
+/* Sets clients, trigger and deadline from their texts; gather_release frees them, also after -1. */
+int gather_parse(struct gather_options *o, const struct gather_texts *t, struct err *err);
+void gather_release(struct gather_options *o);
 
 /*
  * 0: the output is there, made now or before. -1 with status "no": not enough clients, with those

@@ -102,3 +102,24 @@ struct stop *gather_trigger(const char *text, struct err *err)
 		}
 	return s;
 }
+
+int gather_parse(struct gather_options *o, const struct gather_texts *t, struct err *err)
+{
+	if (t->deadline && gather_deadline_parse(t->deadline, &o->deadline, err))
+		return -1;
+	if (t->clients && gather_clients(t->clients, &o->clients, &o->nclients, err))
+		return -1;
+	if (!t->trigger)
+		return 0;
+	o->trigger = gather_trigger(t->trigger, err);
+	return o->trigger ? 0 : -1;
+}
+
+void gather_release(struct gather_options *o)
+{
+	stop_free(o->trigger);
+	names_free(o->clients, o->nclients);
+	o->trigger = NULL;
+	o->clients = NULL;
+	o->nclients = 0;
+}

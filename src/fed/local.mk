@@ -3,6 +3,10 @@ libmist_a_SOURCES += src/fed/stop.c src/fed/stop.h
 libmist_a_SOURCES += \
 	src/fed/arrival.c src/fed/arrival.h \
 	src/fed/candidates.c src/fed/candidates.h \
+	src/fed/cohort.c src/fed/cohort.h \
+	src/fed/combine.c src/fed/combine.h \
+	src/fed/contribution.c src/fed/contribution.h \
+	src/fed/server.c src/fed/server.h \
 	src/fed/gather.c src/fed/gather.h src/fed/gather_text.c \
 	src/fed/intake.c src/fed/intake.h \
 	src/fed/inbox.c src/fed/inbox.h \
@@ -20,6 +24,11 @@ check_PROGRAMS += tests/unit/t-inbox
 tests_unit_t_inbox_SOURCES = tests/unit/t-inbox.c
 tests_unit_t_inbox_CFLAGS = $(AM_CFLAGS) $(unit_cflags)
 tests_unit_t_inbox_LDADD = $(LDADD) $(CMOCKA_LIBS)
+
+check_PROGRAMS += tests/unit/t-combine
+tests_unit_t_combine_SOURCES = tests/unit/t-combine.c
+tests_unit_t_combine_CFLAGS = $(AM_CFLAGS) $(unit_cflags)
+tests_unit_t_combine_LDADD = $(LDADD) $(CMOCKA_LIBS)
 
 check_PROGRAMS += tests/unit/t-gather
 tests_unit_t_gather_SOURCES = tests/unit/t-gather.c
