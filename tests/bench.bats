@@ -39,6 +39,26 @@ bench() {
 	bench b-nms
 }
 
+@test "the gate" {
+	bench b-gate
+}
+
+@test "the edge" {
+	bench b-edge
+}
+
+@test "feature streams" {
+	bench b-stream
+}
+
+@test "federated averaging" {
+	bench b-fedavg
+}
+
+@test "saved detections judged" {
+	bench b-eval
+}
+
 @test "every benchmark is run here" {
 	for b in "$MIST_SRCDIR"/tests/bench/b-*.c; do
 		b=${b##*/}

@@ -53,3 +53,6 @@ tests_unit_t_draw_SOURCES = tests/unit/t-draw.c
 tests_unit_t_draw_CFLAGS = $(AM_CFLAGS) $(unit_cflags)
 tests_unit_t_draw_LDADD = $(LDADD) $(CMOCKA_LIBS)
 endif
+
+bench_programs += tests/bench/b-eval
+tests_bench_b_eval_SOURCES = tests/bench/b-eval.c $(bench_sources)

@@ -45,3 +45,7 @@ tests_unit_t_stop_SOURCES = tests/unit/t-stop.c
 tests_unit_t_stop_CFLAGS = $(AM_CFLAGS) $(unit_cflags)
 tests_unit_t_stop_LDADD = $(LDADD) $(CMOCKA_LIBS)
 endif
+
+bench_programs += tests/bench/b-stream tests/bench/b-fedavg
+tests_bench_b_stream_SOURCES = tests/bench/b-stream.c $(bench_sources)
+tests_bench_b_fedavg_SOURCES = tests/bench/b-fedavg.c $(bench_sources)

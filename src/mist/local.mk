@@ -79,3 +79,7 @@ tests_fuzz_fuzz_gate_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
 EXTRA_PROGRAMS += tests/fuzz/fuzz-ledger
 tests_fuzz_fuzz_ledger_SOURCES = tests/fuzz/fuzz-ledger.c
 tests_fuzz_fuzz_ledger_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
+bench_programs += tests/bench/b-gate
+tests_bench_b_gate_SOURCES = tests/bench/b-gate.c $(bench_sources)
+bench_programs += tests/bench/b-edge
+tests_bench_b_edge_SOURCES = tests/bench/b-edge.c $(bench_sources)

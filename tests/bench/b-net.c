@@ -6,7 +6,6 @@
  * A name with "+profile" behind it also prints the time per operation.
  */
 #include "bench.h"
-#include "base/cli.h"
 #include "base/rng.h"
 #include "model/detect.h"
 #include "model/model.h"
@@ -56,22 +55,6 @@ static void parse_case(struct bench *b, const char *name)
 	bench_fail(&err);
 }
 
-static void load_model(struct bench *b)
-{
-	char *name = xasprintf("models/yolov5%c.yaml", b->variant), *path = cli_share(name);
-	struct buf text = BUF_INIT;
-	struct err err = ERR_INIT;
-
-	if (file_read(path, 1 << 20, &text, &err))
-		bench_fail(&err);
-	b->model = model_init(text.data, 80, NULL, 1, &err);
-	if (!b->model)
-		bench_fail(&err);
-	buf_release(&text);
-	free(path);
-	free(name);
-}
-
 /* Seven boxes an image, about COCO's mean. */
 static void draw_targets(struct bench *b)
 {
@@ -108,7 +91,7 @@ static void bench_make(struct bench *b, enum conv_path path, struct pool *pool)
 	struct loss_hyp hyp;
 	struct err err = ERR_INIT;
 
-	load_model(b);
+	b->model = bench_model(b->variant);
 	b->pool = pool;
 	b->opt = (struct net_options){.from = b->kind == CLOUD ? CUT : 0,
 				      .to = b->kind == EDGE ? CUT : 0,

@@ -2,8 +2,6 @@
  * b-nms [SIZE] - decoding and suppression of one image's raw maps (SIZE 640: 25,200 boxes, 80 classes)
  * on one thread, against reading those maps (a copy of as many bytes). Tab-separated.
  */
-#include "base/cli.h"
-#include "base/file.h"
 #include "bench.h"
 #include "model/model.h"
 #include "nms-cases.h"
@@ -22,22 +20,6 @@ static void suppress(void *bench)
 	struct bench *b = bench;
 
 	b->kept = nms_run(b->nms, b->maps, MAPS, 0, b->dets);
-}
-
-static struct model *load(void)
-{
-	char *path = cli_share("models/yolov5n.yaml");
-	struct buf text = BUF_INIT;
-	struct err err = ERR_INIT;
-	struct model *m = NULL;
-
-	if (!file_read(path, 1 << 20, &text, &err))
-		m = model_init(text.data, 80, NULL, 1, &err);
-	if (!m)
-		bench_fail(&err);
-	buf_release(&text);
-	free(path);
-	return m;
 }
 
 static void run(const struct nms_case *c, const struct model *m, int size)
@@ -65,7 +47,7 @@ static void run(const struct nms_case *c, const struct model *m, int size)
 int main(int argc, char **argv)
 {
 	const int size = bench_int(argc, argv, 1, bench_quick() ? 128 : 640);
-	struct model *m = load();
+	struct model *m = bench_model('n');
 	size_t i;
 
 	bench_print_processor();

@@ -1,7 +1,9 @@
 #include "bench.h"
 
+#include "base/cli.h"
 #include "base/file.h"
 #include "base/rng.h"
+#include "model/model.h"
 
 #include <cblas.h>
 #include <errno.h>
@@ -208,7 +210,24 @@ void bench_copy_once(void *copy)
 	pool_run(c->pool, COPY_PIECES, copy_job, copy);
 }
 
-/* ------------------------------------------------------------------ files */
+/* ------------------------------------------------------------------ models and files */
+
+struct model *bench_model(char variant)
+{
+	char *name = xasprintf("models/yolov5%c.yaml", variant), *path = cli_share(name);
+	struct buf text = BUF_INIT;
+	struct err err = ERR_INIT;
+	struct model *m = NULL;
+
+	if (!file_read(path, 1 << 20, &text, &err))
+		m = model_init(text.data, 80, NULL, 1, &err);
+	if (!m)
+		bench_fail(&err);
+	buf_release(&text);
+	free(path);
+	free(name);
+	return m;
+}
 
 char *bench_tmpdir(void)
 {

@@ -70,6 +70,10 @@ void bench_copy_once(void *copy);
 /* n values of -1 to 1, aligned; free(). */
 float *bench_floats(size_t n);
 
+struct model;
+/* YOLOv5n (or another letter) of 80 classes, initialised. */
+struct model *bench_model(char variant);
+
 /* A new folder under $TMPDIR; bench_rmdir removes it with all that is in it and frees the name. */
 char *bench_tmpdir(void);
 void bench_rmdir(char *dir);
