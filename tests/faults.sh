@@ -14,6 +14,7 @@ calls="1 2 3 5 8 13 40 100"
 runs=0
 faults=0
 bad=0
+stdout=/dev/null
 
 complain() {
 	bad=$((bad + 1))
@@ -28,11 +29,11 @@ under_fault() {
 	program=$(basename "$1")
 	rm -rf "$scratch/work" "$scratch/done"
 	cp -r "$scratch/inputs" "$scratch/work"
-	before=$(cd "$scratch/work" && find . | sort)
+	before=$(cd "$scratch/work" && find . -path ./state -prune -o -print | sort)
 	(cd "$scratch/work" && MIST_FAULT=$fault MIST_FAULT_UNDER=$scratch/work MIST_FAULT_DONE=$scratch/done \
-		LD_PRELOAD=$MIST_BUILDDIR/tests/faults.so "$@" >/dev/null 2>"$scratch/err")
+		LD_PRELOAD=$MIST_BUILDDIR/tests/faults.so "$@" >"$stdout" 2>"$scratch/err")
 	status=$?
-	after=$(cd "$scratch/work" && find . | sort)
+	after=$(cd "$scratch/work" && find . -path ./state -prune -o -print | sort)
 	runs=$((runs + 1))
 	[ -e "$scratch/done" ] || return 1
 	faults=$((faults + 1))
@@ -53,6 +54,42 @@ try() {
 	for call in read write fsync rename; do
 		for n in $calls; do
 			under_fault "$call:$n" "$@" || break
+		done
+	done
+}
+
+# How many releases the ledger in the work folder knows.
+recorded() {
+	XDG_STATE_HOME=$scratch/work/state "$tools/mist-extract" --show-ledger --json 2>/dev/null |
+		sed -n 's/.*"releases":\([0-9]*\).*/\1/p'
+}
+
+# try_ledger EPSILON: extracts to a file, and through a pipe, while the ledger is under fault too. What
+# got out was recorded before; and once more without a fault, the account is as if nothing had been.
+try_ledger() {
+	local call n out samples
+	set -- "$tools/mist-extract" -q -w in/w.safetensors -c 4 -e "$1" --img 64 --client edge in/synth
+	for call in read write fsync rename; do
+		for n in 1 2 3 4 5 6 7 8 9 10 13; do
+			for out in out -; do
+				export XDG_STATE_HOME="$scratch/work/state"
+				stdout=$scratch/piped
+				under_fault $call:$n "$@" -o $out
+				stdout=/dev/null
+				export XDG_STATE_HOME="$scratch/state"
+				[ -e "$scratch/done" ] || continue
+				if [ $out = out ]; then
+					samples=0
+					[ ! -e "$scratch/work/out" ] || samples=4
+				else
+					samples=$(tar tf "$scratch/piped" 2>/dev/null | grep -c 'feat.npy$')
+				fi
+				[ "$samples" -le "$(($(recorded) + 0))" ] ||
+					complain "$call:$n: $samples samples out, $(recorded) recorded"
+				(cd "$scratch/work" && XDG_STATE_HOME=$PWD/state "$@" -o again 2>"$scratch/err") ||
+					complain "$call:$n: not borne by the ledger"
+				[ "$(recorded)" = 4 ] || complain "$call:$n: $(recorded) recorded for 4"
+			done
 		done
 	done
 }
@@ -90,6 +127,7 @@ if [ -d "$scratch/inputs/in/synth" ]; then
 	try "$tools/mist-model" info in/w.safetensors
 	try "$tools/mist-model" split -c 4 -o out in/w.safetensors
 	try "$tools/mist-extract" -q -w in/w.safetensors -c 4 -e 2 --img 64 -o out in/synth
+	try_ledger 2
 	try "$tools/mist-aggregate" -q -o out in/f.tar
 	try "$tools/mist-aggregate" -q -o out in/w.safetensors in/w.safetensors
 	try "$tools/mist-train" -q -w in/w.safetensors --features in/f.tar --epochs 1 --img 64 -o out
