@@ -14,6 +14,9 @@ tests_httpd_LDADD =
 check_PROGRAMS += tests/hostile
 tests_hostile_SOURCES = tests/hostile.c
 tests_hostile_LDADD = $(ARCHIVE_LIBS)
+# An auditor for audit.bats.
+check_PROGRAMS += tests/audit
+tests_audit_SOURCES = tests/audit.c
 EXTRA_DIST += tests/coco-fetch.bats tests/manual.bats
 
 # Benchmarks: medians against a yardstick timed in the same run. `make check` builds them and runs each
