@@ -56,7 +56,41 @@ aggregate() {
 	assert_ok
 	assert_says "client 'edge1': 4 samples, mechanism rr, epsilon 1 per bit, 16384 per image, 65536 per client"
 	assert_says "client 'edge2': 4 samples, mechanism rr, epsilon 2 per bit, 32768 per image"
-	assert_says '8 samples of 2 clients'
+	assert_says '8 samples of 2 clients: epsilon at most 2 per bit, 32768 per image, 131072 per client; labels clear'
+	case $stderr in *warning*) false ;; esac
+}
+
+@test "the account is the client's ledger's, and an empty promise is named" {
+	cd "$BATS_FILE_TMPDIR"
+	mist mist-extract -q -w w1.st -c 2 --img 64 -e 4 --client edge1 -o "$BATS_TEST_TMPDIR/x.tar" set3
+	mist mist-extract -q -w w1.st -c 2 --img 64 -e 4 --no-ledger --client e9 -o "$BATS_TEST_TMPDIR/y.tar" set1
+	mist mist-extract -q -w w1.st -c 2 --img 64 -e 100 --client e8 -o "$BATS_TEST_TMPDIR/z.tar" set1
+	XDG_STATE_HOME=$BATS_FILE_TMPDIR/state mist mist-extract -q -w w1.st -c 2 --img 64 -e 4 --client edge2 \
+		-o "$BATS_TEST_TMPDIR/w.tar" set1
+	cd "$BATS_TEST_TMPDIR"
+	aggregate -v -o all.tar x.tar y.tar w.tar
+	assert_ok
+	assert_says "client 'e9': 4 samples, mechanism rr, epsilon 4 per bit, 65536 per image, 262144 per client (no ledger)"
+	assert_says "client 'edge2': 4 samples, mechanism rr, epsilon 4 per bit, 65536 per image, 393216 per client, labels"
+	assert_says '393216 per client; labels clear'
+	assert_says 'warning: of 3 clients, 1 kept no ledger'
+	aggregate -v -o all.tar z.tar
+	assert_says 'warning: of 1 clients, 1 sent features that no noise protects'
+}
+
+@test "mixed mechanisms are refused" {
+	for m in sue none; do
+		args=(--mechanism $m)
+		[ $m = none ] || args+=(-e 1)
+		mist mist-extract -q -w w1.st -c 2 --img 64 --client m "${args[@]}" -o $m.tar "$BATS_FILE_TMPDIR/set1"
+		assert_ok
+		aggregate -o x.tar 2.tar $m.tar
+		assert_one_line_error 3 "'2.tar' and '$m.tar' do not fit: mechanisms 'rr' and '$m' do not mix"
+		cat 2.tar $m.tar >cat.tar
+		aggregate -o x.tar cat.tar
+		assert_one_line_error 3 "cannot read 'cat.tar': mechanisms 'rr' and '$m' do not mix"
+	done
+	[ ! -e x.tar ]
 }
 
 @test "cat makes a stream too, and the same one in the end" {

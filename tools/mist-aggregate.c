@@ -175,16 +175,12 @@ static int combine(void *ctx, enum inbox_kind kind, char *const *paths, int n,
 	int rc;
 
 	o->weights.confirm = o->streams.confirm = confirm;
-	if (kind == INBOX_WEIGHTS) {
-		o->weights.pool = pool_new(o->cli.threads);
-		rc = strategy_run(paths, n, output, &o->weights, err);
-		pool_free(o->weights.pool);
-		return rc;
-	}
-	if (merge_streams(paths, n, output, &o->streams, &merged, err))
-		return -1;
-	cli_verbose(&o->cli, 1, "%ld samples of %ld clients", merged.samples, merged.clients);
-	return 0;
+	if (kind == INBOX_FEATURES)
+		return merge_streams(paths, n, output, &o->streams, &merged, err);
+	o->weights.pool = pool_new(o->cli.threads);
+	rc = strategy_run(paths, n, output, &o->weights, err);
+	pool_free(o->weights.pool);
+	return rc;
 }
 
 static int run_inbox(struct opts *o, struct err *err)

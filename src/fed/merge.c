@@ -1,10 +1,12 @@
 #include "fed/merge.h"
 
 #include "base/file.h"
+#include "io/json.h"
 #include "io/tarstream.h"
 #include "mist/features.h"
 #include "mist/privacy.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -23,6 +25,12 @@ struct merge {
 	long segment, samples;
 	struct privacy spent;
 	char *client;
+	/* over clients */
+	struct {
+		double bit, image, client; /* the largest epsilons */
+		long unkept,
+			unprotected; /* clients without a ledger, and without noise that lasts */
+	} all;
 };
 
 /* ------------------------------------------------------------------ headers */
@@ -79,30 +87,80 @@ static int check_headers(struct merge *m, char *const *paths, int n, struct err 
 
 /* ------------------------------------------------------------------ clients */
 
-static void end_client(struct merge *m)
+/* What the client's account says it has given away so far, where its end member tells; else what this
+ * segment comes to. *kept: does it keep a ledger? */
+static double client_account(const struct merge *m, const char *end, bool *kept)
+{
+	const double here = m->spent.seeded ? INFINITY : privacy_per_client(&m->spent);
+	const json_t *c, *v;
+	struct err ignored;
+	json_t *o = end ? json_parse("mist.end.json", end, strlen(end), &ignored) : NULL;
+	double account = here;
+
+	c = json_object_get(o, "certificate");
+	v = json_object_get(c, "epsilon_per_client");
+	*kept = json_is_true(json_object_get(c, "ledger"));
+	if (json_is_null(v))
+		account = INFINITY;
+	else if (json_is_number(v)) /* less than what is here cannot be */
+		account = fmax(here, json_number_value(v));
+	json_decref(o);
+	return account;
+}
+
+static void end_client(struct merge *m, const char *end)
 {
 	const struct notices *to = m->opt->details;
 	char bit[32], image[32], client[32];
+	double account;
+	bool kept;
 
 	if (!m->client)
 		return;
 	m->spent.images = m->samples / m->spent.releases;
+	account = client_account(m, end, &kept);
 	privacy_format_up(m->spent.per_bit, bit, sizeof(bit));
 	privacy_format_up(privacy_per_image(&m->spent), image, sizeof(image));
-	privacy_format_up(privacy_per_client(&m->spent), client, sizeof(client));
+	privacy_format_up(account, client, sizeof(client));
 	notice(to,
 	       "client '%s': %ld samples, mechanism %s, epsilon %s per bit, %s per image, %s per "
-	       "client, labels %s",
+	       "client%s, labels %s",
 	       m->client, m->samples, mechanism_names[m->spent.mechanism], bit, image, client,
-	       m->spent.labels);
+	       kept ? "" : " (no ledger)", m->spent.labels);
+	m->all.bit = fmax(m->all.bit, m->spent.per_bit);
+	m->all.image = fmax(m->all.image, privacy_per_image(&m->spent));
+	m->all.client = fmax(m->all.client, account);
+	m->all.unkept += !kept;
+	m->all.unprotected += m->spent.seeded || m->spent.mechanism == MECHANISM_NONE ||
+			      privacy_flips(&m->spent) < 1;
 	free(m->client);
 	m->client = NULL;
+}
+
+/* The clients' certificates in one. */
+static void tell_all(const struct merge *m)
+{
+	const struct notices *to = m->opt->details;
+	char bit[32], image[32], client[32];
+
+	privacy_format_up(m->all.bit, bit, sizeof(bit));
+	privacy_format_up(m->all.image, image, sizeof(image));
+	privacy_format_up(m->all.client, client, sizeof(client));
+	notice(to,
+	       "%ld samples of %ld clients: epsilon at most %s per bit, %s per image, %s per "
+	       "client; labels %s",
+	       m->result->samples, m->result->clients, bit, image, client, m->first.labels);
+	if (m->all.unprotected)
+		notice(to, "warning: of %ld clients, %ld sent features that no noise protects",
+		       m->result->clients, m->all.unprotected);
+	if (m->all.unkept)
+		notice(to, "warning: of %ld clients, %ld kept no ledger", m->result->clients,
+		       m->all.unkept);
 }
 
 static int begin_client(struct merge *m, const char *path, const struct features_header *h,
 			struct err *err)
 {
-	end_client(m);
 	if (check_header(m, path, h, err))
 		return -1;
 	m->samples = 0;
@@ -174,13 +232,14 @@ static int merge_one(struct merge *m, const char *path, struct err *err)
 		/* a stream without samples has a header to be checked, too */
 		if (rc >= 0 && features_segments(r) != m->segment) {
 			m->segment = features_segments(r);
+			end_client(m, features_end(r));
 			if (begin_client(m, path, h, err))
 				rc = -1;
 		}
 		if (rc == 1 && check_sample(m, path, h, &s, err))
 			rc = -1;
 	}
-	end_client(m);
+	end_client(m, r ? features_end(r) : NULL);
 	features_close(r);
 	return rc;
 }
@@ -209,6 +268,8 @@ int merge_streams(char *const *paths, int n, const char *output, const struct me
 		rc = tarstream_create(&m.tar, output, err);
 	for (i = 0; i < n && !rc; i++)
 		rc = merge_one(&m, paths[i], err);
+	if (!rc)
+		tell_all(&m);
 	if (!rc && m.alike)
 		notice(opt->notices, "%ld samples are the same as others: do clients share images?",
 		       m.alike);

@@ -51,8 +51,8 @@ void features_header_release(struct features_header *h);
 /* Bits (values) of one sample. */
 size_t features_values(const struct features_header *h);
 /*
- * Do two segments hold features of one kind: the same extractor, cut, encoding, shapes, image size,
- * class names, thresholds and levels? Noise may differ. -1 and a sentence that names the
+ * Do two segments hold features of one kind: the same extractor, cut, encoding, mechanism, shapes,
+ * image size, class names, thresholds and levels? Epsilon may differ. -1 and a sentence that names the
  * difference.
  */
 int features_fit(const struct features_header *a, const struct features_header *b, struct err *err);

@@ -349,6 +349,9 @@ int features_fit(const struct features_header *a, const struct features_header *
 	if (a->encoding != b->encoding)
 		return err_set(err, STATUS_INPUT, "encodings '%s' and '%s' do not mix",
 			       encoding_names[a->encoding], encoding_names[b->encoding]);
+	if (a->mechanism != b->mechanism)
+		return err_set(err, STATUS_INPUT, "mechanisms '%s' and '%s' do not mix",
+			       mechanism_names[a->mechanism], mechanism_names[b->mechanism]);
 	if (!same_shapes(a, b))
 		return err_set(err, STATUS_INPUT, "the shapes of the features differ");
 	if (!same_names(a, b))

@@ -406,9 +406,15 @@ static void segments_of_another_kind_are_refused(void **state)
 {
 	struct features_header h = header_new("a", ENCODING_BIT, 1, MECHANISM_RR, 1), other;
 	char *a = in_dir("a.tar"), *b = in_dir("b.tar"), *ab = in_dir("ab.tar");
-	static const char *const says[] = {
-		"cut layers 4 and 5", "extractors", "image sizes", "encodings", "shapes",
-		"class names",        "gates",      "policies"};
+	static const char *const says[] = {"cut layers 4 and 5",
+					   "extractors",
+					   "image sizes",
+					   "encodings",
+					   "shapes",
+					   "class names",
+					   "gates",
+					   "policies",
+					   "mechanisms 'rr' and 'none'"};
 	struct err err;
 	size_t i;
 
@@ -416,7 +422,8 @@ static void segments_of_another_kind_are_refused(void **state)
 	write_stream(a, &h, "x", 1);
 	for (i = 0; i < ARRAY_LEN(says); i++) {
 		other = header_new("b", i == 3 ? ENCODING_U8 : ENCODING_BIT, i == 4 ? 2 : 1,
-				   MECHANISM_NONE, 0);
+				   i == 3 || i == 8 ? MECHANISM_NONE : MECHANISM_RR,
+				   i == 3 || i == 8 ? 0 : 2);
 		if (i == 0)
 			other.cut = other.gates.cut = 5;
 		if (i == 1)
