@@ -13,17 +13,23 @@
  * milliseconds, and waking a sleeper costs about 50 µs of it. */
 #define SPINS 20000
 
+/* Jobs [next, end), one worker's before they are anyone's. On a cache line of its own. */
+struct range {
+	atomic_int next;
+	int end;
+	char rest[64 - sizeof(atomic_int) - sizeof(int)];
+};
+
 struct pool {
 	int threads;
 	pthread_t *thread;
 	pthread_mutex_t lock;
 	pthread_cond_t wake;
 	_Atomic unsigned round; /* one more for every pool_run */
-	atomic_int next;        /* the next job */
 	atomic_int busy;        /* workers not yet done with this round */
 	atomic_bool stop;
 	int sleepers;
-	int jobs;
+	struct range *ranges; /* one per thread */
 	void (*fn)(void *, int, int);
 	void *ctx;
 };
@@ -42,12 +48,17 @@ int pool_processors(void)
 	return 1;
 }
 
+/* First one's own jobs, then what others have left. */
 static void work(struct pool *p, int id)
 {
-	int job;
+	int k, job;
 
-	while ((job = atomic_fetch_add(&p->next, 1)) < p->jobs)
-		p->fn(p->ctx, job, id);
+	for (k = 0; k < p->threads; k++) {
+		struct range *r = &p->ranges[(id + k) % p->threads];
+
+		while ((job = atomic_fetch_add(&r->next, 1)) < r->end)
+			p->fn(p->ctx, job, id);
+	}
 }
 
 static inline void relax(void)
@@ -99,6 +110,7 @@ struct pool *pool_new(int threads)
 
 	p->threads = threads > 0 ? threads : pool_processors();
 	p->thread = xcalloc((size_t)p->threads, sizeof(*p->thread));
+	p->ranges = xaligned((size_t)p->threads * sizeof(*p->ranges));
 	pthread_mutex_init(&p->lock, NULL);
 	pthread_cond_init(&p->wake, NULL);
 	for (i = 1; i < p->threads; i++) {
@@ -135,6 +147,7 @@ void pool_free(struct pool *p)
 	pthread_cond_destroy(&p->wake);
 	pthread_mutex_destroy(&p->lock);
 	free(p->thread);
+	free(p->ranges);
 	free(p);
 }
 
@@ -143,19 +156,12 @@ int pool_threads(const struct pool *pool)
 	return pool ? pool->threads : 1;
 }
 
-void pool_run(struct pool *p, int jobs, void (*fn)(void *ctx, int job, int worker), void *ctx)
+static void run(struct pool *p, void (*fn)(void *ctx, int job, int worker), void *ctx)
 {
-	int job, spins = 0;
+	int spins = 0;
 
-	if (!p || p->threads == 1 || jobs <= 1) {
-		for (job = 0; job < jobs; job++)
-			fn(ctx, job, 0);
-		return;
-	}
 	p->fn = fn;
 	p->ctx = ctx;
-	p->jobs = jobs;
-	atomic_store(&p->next, 0);
 	atomic_store(&p->busy, p->threads - 1);
 	begin_round(p);
 	work(p, 0);
@@ -165,4 +171,43 @@ void pool_run(struct pool *p, int jobs, void (*fn)(void *ctx, int job, int worke
 		else
 			sched_yield(); /* more threads than processors: let the last one run */
 	}
+}
+
+/* Whether the caller can do it alone; then it is done. */
+static bool run_alone(struct pool *p, int jobs, void (*fn)(void *ctx, int job, int worker),
+		      void *ctx)
+{
+	int job;
+
+	if (p && p->threads > 1 && jobs > 1)
+		return false;
+	for (job = 0; job < jobs; job++)
+		fn(ctx, job, 0);
+	return true;
+}
+
+void pool_run(struct pool *p, int jobs, void (*fn)(void *ctx, int job, int worker), void *ctx)
+{
+	int i;
+
+	if (run_alone(p, jobs, fn, ctx))
+		return;
+	for (i = 0; i < p->threads; i++) { /* all of them in the first range: in order */
+		p->ranges[i].end = i ? 0 : jobs;
+		atomic_store(&p->ranges[i].next, 0);
+	}
+	run(p, fn, ctx);
+}
+
+void pool_spread(struct pool *p, int jobs, void (*fn)(void *ctx, int job, int worker), void *ctx)
+{
+	int i;
+
+	if (run_alone(p, jobs, fn, ctx))
+		return;
+	for (i = 0; i < p->threads; i++) {
+		p->ranges[i].end = (int)((long)jobs * (i + 1) / p->threads);
+		atomic_store(&p->ranges[i].next, (int)((long)jobs * i / p->threads));
+	}
+	run(p, fn, ctx);
 }

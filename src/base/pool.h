@@ -22,6 +22,14 @@ int pool_threads(const struct pool *pool);
  */
 void pool_run(struct pool *pool, int jobs, void (*fn)(void *ctx, int job, int worker), void *ctx);
 
+/*
+ * The same but for the order: each thread begins with its own part of the jobs, a run of neighbours,
+ * and helps the others when it is through. For sweeps over data, one after another: where they are
+ * cut alike, a core finds in its cache what it wrote before.
+ */
+void pool_spread(struct pool *pool, int jobs, void (*fn)(void *ctx, int job, int worker),
+		 void *ctx);
+
 /* The processors this process may use. */
 int pool_processors(void);
 

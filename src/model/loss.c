@@ -28,6 +28,14 @@ struct loss_ctx {
 	struct match *matches;
 	float *dmatch; /* per match: 4 + nc gradients */
 	size_t nmatches, matches_cap, dmatch_cap;
+	size_t all_matches; /* of the level in the whole batch */
+};
+
+/* Images [first, first + n) of a batch of `all`, and the targets of all. */
+struct part {
+	int first, n, all;
+	const struct target *targets;
+	int ntargets;
 };
 
 void loss_hyp_default(struct loss_hyp *h)
@@ -107,15 +115,15 @@ static int clamp(int v, int max)
 	return v < 0 ? 0 : v > max ? max : v;
 }
 
-static void add_match(struct loss_ctx *c, const struct target *t, int a, int o, float x, float y,
-		      const struct view *map)
+static void add_match(struct loss_ctx *c, const struct target *t, int image, int a, int o, float x,
+		      float y, const struct view *map)
 {
 	static const float off[5][2] = {{0, 0}, {0.5f, 0}, {0, 0.5f}, {-0.5f, 0}, {0, -0.5f}};
 	struct match *m;
 
 	GROW(c->matches, c->nmatches, c->matches_cap);
 	m = &c->matches[c->nmatches++];
-	m->image = t->image;
+	m->image = image;
 	m->cls = t->cls;
 	m->anchor = a;
 	m->x = clamp((int)(x - off[o][0]), map->w - 1);
@@ -127,24 +135,27 @@ static void add_match(struct loss_ctx *c, const struct target *t, int a, int o, 
 }
 
 /* In PyTorch's order, offset by offset: where two matches share a cell, the later one decides. */
-static void match_level(struct loss_ctx *c, int level, const struct view *map, int n,
-			const struct target *targets, int ntargets)
+static void match_level(struct loss_ctx *c, int level, const struct view *map, const struct part *p)
 {
 	const float w = (float)map->w, h = (float)map->h;
 	int o, a, i;
 
-	c->nmatches = 0;
+	c->nmatches = c->all_matches = 0;
 	for (o = 0; o < 5; o++)
 		for (a = 0; a < c->g->na; a++)
-			for (i = 0; i < ntargets; i++) {
-				const struct target *t = &targets[i];
+			for (i = 0; i < p->ntargets; i++) {
+				const struct target *t = &p->targets[i];
 				const float x = t->xc * w, y = t->yc * h;
+				const int image = t->image - p->first;
 
-				BUG_IF(t->image < 0 || t->image >= n);
+				BUG_IF(t->image < 0 || t->image >= p->all);
 				BUG_IF(t->cls < 0 || t->cls >= c->g->nc);
-				if (anchor_fits(c, level, a, t->w * w, t->h * h) &&
-				    offset_applies(o, x, y, w, h))
-					add_match(c, t, a, o, x, y, map);
+				if (!anchor_fits(c, level, a, t->w * w, t->h * h) ||
+				    !offset_applies(o, x, y, w, h))
+					continue;
+				c->all_matches++;
+				if (image >= 0 && image < p->n)
+					add_match(c, t, image, a, o, x, y, map);
 			}
 }
 
@@ -221,7 +232,7 @@ static void match_terms(struct loss_ctx *c, int level, const struct view *map, d
 			struct level_sum *sum)
 {
 	const int nc = c->g->nc, width = 4 + nc;
-	const double each = 1.0 / (double)c->nmatches;
+	const double each = 1.0 / (double)c->all_matches;
 	double iou, g[4], dcls;
 	size_t i;
 	int k;
@@ -300,24 +311,24 @@ static void add_match_grads(const struct loss_ctx *c, const struct view *dmap)
 }
 
 static struct level_sum loss_level(struct loss_ctx *c, struct pool *pool, int level,
-				   const struct view *map, int n, const struct target *targets,
-				   int ntargets, const struct view *dmap)
+				   const struct view *map, const struct part *p,
+				   const struct view *dmap)
 {
-	const size_t cells = (size_t)n * (size_t)c->g->na * (size_t)map->h * (size_t)map->w;
-	const double each = c->balance[level] / (double)cells;
-	struct sweep s = {c, map, dmap, each * c->hyp.obj * n};
+	const size_t cells = (size_t)c->g->na * (size_t)map->h * (size_t)map->w;
+	const double each = c->balance[level] / ((double)cells * p->all);
+	struct sweep s = {c, map, dmap, each * c->hyp.obj * p->all};
 	struct level_sum sum = {0};
 	int i;
 
-	match_level(c, level, map, n, targets, ntargets);
+	match_level(c, level, map, p);
 	if (c->nmatches * (size_t)(4 + c->g->nc) > c->dmatch_cap) {
 		c->dmatch_cap = 2 * c->nmatches * (size_t)(4 + c->g->nc);
 		c->dmatch = xreallocarray(c->dmatch, c->dmatch_cap, sizeof(*c->dmatch));
 	}
-	memset(c->wanted, 0, cells * sizeof(*c->wanted));
-	match_terms(c, level, map, n, &sum);
-	pool_run(pool, n * map->h, sweep_row, &s);
-	for (i = 0; i < n * map->h; i++)
+	memset(c->wanted, 0, (size_t)p->n * cells * sizeof(*c->wanted));
+	match_terms(c, level, map, p->all, &sum);
+	pool_run(pool, p->n * map->h, sweep_row, &s);
+	for (i = 0; i < p->n * map->h; i++)
 		sum.obj += c->row_sum[i];
 	sum.obj *= each;
 	if (dmap)
@@ -325,19 +336,27 @@ static struct level_sum loss_level(struct loss_ctx *c, struct pool *pool, int le
 	return sum;
 }
 
-void loss_detect(struct loss_ctx *c, struct pool *pool, const struct view *maps, int n,
-		 const struct target *targets, int ntargets, const struct view *dmaps,
-		 struct loss *out)
+void loss_detect_part(struct loss_ctx *c, struct pool *pool, const struct view *maps, int first,
+		      int n, int all, const struct target *targets, int ntargets,
+		      const struct view *dmaps, struct loss *out)
 {
+	const struct part p = {first, n, all, targets, ntargets};
 	int i;
 
 	*out = (struct loss){0};
 	for (i = 0; i < c->g->nl; i++) {
-		const struct level_sum s = loss_level(c, pool, i, &maps[i], n, targets, ntargets,
-						      dmaps ? &dmaps[i] : NULL);
+		const struct level_sum s =
+			loss_level(c, pool, i, &maps[i], &p, dmaps ? &dmaps[i] : NULL);
 
 		out->box += c->hyp.box * s.box;
 		out->obj += c->hyp.obj * s.obj;
 		out->cls += c->hyp.cls * s.cls;
 	}
+}
+
+void loss_detect(struct loss_ctx *c, struct pool *pool, const struct view *maps, int n,
+		 const struct target *targets, int ntargets, const struct view *dmaps,
+		 struct loss *out)
+{
+	loss_detect_part(c, pool, maps, 0, n, n, targets, ntargets, dmaps, out);
 }

@@ -11,16 +11,16 @@ struct bnact_row {
 	int w, c;
 	const float *scale, *shift, *mean;
 	const float *z, *residual, *dy; /* residual: NULL when there is none */
-	float *y;                       /* forward: y; backward: dz */
+	float *y;                       /* forward: y; backward: du, then dz */
 	size_t z_ld, residual_ld, dy_ld, y_ld;
 	double *sums;                /* of du and of du*(z - mean), c each */
-	const float *slope, *offset; /* dz = du*scale + z*slope + offset */
+	const float *slope, *offset; /* y = y*scale + z*slope + offset */
 };
 
 struct bnact_kernels {
 	void (*forward)(const struct bnact_row *r, enum act act);
 	void (*sums)(const struct bnact_row *r, enum act act);
-	void (*apply)(const struct bnact_row *r, enum act act);
+	void (*apply)(const struct bnact_row *r, enum act act); /* whatever act is */
 };
 extern const struct bnact_kernels bnact_kernels_v128;
 #ifdef HAVE_X86_KERNELS

@@ -74,11 +74,13 @@ SIMD_INLINE void forward_act(const struct bnact_row *r, enum act act)
 	}
 }
 
-/* sum += du, dot += du * (z - mean) over the row, `vecs` vectors of channels from c on. */
+/* du = dy * act'(u); sum += du, dot += du * (z - mean) over the row, `vecs` vectors of channels from
+ * c on. */
 SIMD_INLINE void sums_block(const struct bnact_row *r, enum act act, int c, const int vecs,
 			    int part)
 {
-	vf scale[2], shift[2], mean[2], sum[2] = {{0}}, dot[2] = {{0}};
+	vf scale[2], shift[2], mean[2], sum[2], dot[2];
+	float lanes[2][LANES];
 	const int n = part ? part : LANES;
 	int x, v, i;
 
@@ -86,10 +88,12 @@ SIMD_INLINE void sums_block(const struct bnact_row *r, enum act act, int c, cons
 		scale[v] = v_load_n(r->scale + c + v * LANES, n);
 		shift[v] = v_load_n(r->shift + c + v * LANES, n);
 		mean[v] = v_load_n(r->mean + c + v * LANES, n);
+		sum[v] = dot[v] = v_set(0);
 	}
 	for (x = 0; x < r->w; x++) {
 		const float *pz = r->z + (size_t)x * r->z_ld + c;
 		const float *pdy = r->dy + (size_t)x * r->dy_ld + c;
+		float *pdu = r->y + (size_t)x * r->y_ld + c;
 
 		for (v = 0; v < vecs; v++) {
 			const vf z = v_load_n(pz + v * LANES, n);
@@ -98,13 +102,17 @@ SIMD_INLINE void sums_block(const struct bnact_row *r, enum act act, int c, cons
 			du = du * act_slope(v_fma(z, scale[v], shift[v]), act);
 			sum[v] += du;
 			dot[v] = v_fma(du, z - mean[v], dot[v]);
+			v_store_n(pdu + v * LANES, du, n);
 		}
 	}
-	for (v = 0; v < vecs; v++)
+	for (v = 0; v < vecs; v++) {
+		v_store(lanes[0], sum[v]);
+		v_store(lanes[1], dot[v]);
 		for (i = 0; i < n; i++) {
-			r->sums[c + v * LANES + i] += sum[v][i];
-			r->sums[r->c + c + v * LANES + i] += dot[v][i];
+			r->sums[c + v * LANES + i] += lanes[0][i];
+			r->sums[r->c + c + v * LANES + i] += lanes[1][i];
 		}
+	}
 }
 
 SIMD_INLINE void sums_act(const struct bnact_row *r, enum act act)
@@ -122,31 +130,28 @@ SIMD_INLINE void sums_act(const struct bnact_row *r, enum act act)
 		sums_block(r, act, c, 1, r->c - c);
 }
 
-/* dz = du*scale + z*slope + offset, n lanes at channel c of one pixel. */
-SIMD_INLINE void apply_vec(const struct bnact_row *r, enum act act, const float *pz,
-			   const float *pdy, float *pdz, int c, int n)
+/* n lanes at channel c of one pixel. */
+SIMD_INLINE void apply_vec(const struct bnact_row *r, const float *z, float *y, int c, int n)
 {
-	const vf scale = v_load_n(r->scale + c, n);
-	const vf z = v_load_n(pz + c, n);
-	vf du = v_load_n(pdy + c, n) * act_slope(v_fma(z, scale, v_load_n(r->shift + c, n)), act);
+	vf line = v_fma(v_load_n(z + c, n), v_load_n(r->slope + c, n), v_load_n(r->offset + c, n));
 
-	du = v_fma(du, scale, v_fma(z, v_load_n(r->slope + c, n), v_load_n(r->offset + c, n)));
-	v_store_n(pdz + c, du, n);
+	line = v_fma(v_load_n(y + c, n), v_load_n(r->scale + c, n), line);
+	v_store_n(y + c, line, n);
 }
 
-SIMD_INLINE void apply_act(const struct bnact_row *r, enum act act)
+static void apply_row(const struct bnact_row *r, enum act act)
 {
 	int x, c;
 
+	(void)act;
 	for (x = 0; x < r->w; x++) {
 		const float *z = r->z + (size_t)x * r->z_ld;
-		const float *dy = r->dy + (size_t)x * r->dy_ld;
-		float *dz = r->y + (size_t)x * r->y_ld;
+		float *y = r->y + (size_t)x * r->y_ld;
 
 		for (c = 0; c + LANES <= r->c; c += LANES)
-			apply_vec(r, act, z, dy, dz, c, LANES);
+			apply_vec(r, z, y, c, LANES);
 		if (c < r->c)
-			apply_vec(r, act, z, dy, dz, c, r->c - c);
+			apply_vec(r, z, y, c, r->c - c);
 	}
 }
 
@@ -175,6 +180,5 @@ SIMD_INLINE void apply_act(const struct bnact_row *r, enum act act)
 
 PER_ACT(forward_row, forward_act)
 PER_ACT(sums_row, sums_act)
-PER_ACT(apply_row, apply_act)
 
 const struct bnact_kernels BNACT_KERNELS = {forward_row, sums_row, apply_row};

@@ -62,14 +62,19 @@ void bn_fold(const struct bn *bn, const float *w_oihw, size_t per_channel, const
 	}
 }
 
-static const struct bnact_kernels *kernels(void)
+static const struct bnact_kernels *kernels(enum conv_path path)
 {
 #ifdef HAVE_X86_KERNELS
-	if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl"))
+	struct err err;
+
+	if (path == CONV_AUTO && conv_resolve(CONV_AUTO, &path, &err))
+		path = CONV_V128;
+	if (path == CONV_AVX512)
 		return &bnact_kernels_avx512;
-	if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
+	if (path == CONV_AVX2)
 		return &bnact_kernels_avx2;
 #endif
+	(void)path;
 	return &bnact_kernels_v128;
 }
 
@@ -95,10 +100,8 @@ static void sweep_row(const struct sweep *s, struct bnact_row *r, int n, int y)
 		r->dy = view_at(s->dy, n, y, 0);
 		r->dy_ld = (size_t)s->dy->ld;
 	}
-	if (s->y) {
-		r->y = view_at(s->y, n, y, 0);
-		r->y_ld = (size_t)s->y->ld;
-	}
+	r->y = view_at(s->y, n, y, 0);
+	r->y_ld = (size_t)s->y->ld;
 }
 
 static struct bnact_row sweep_start(const struct sweep *s)
@@ -128,8 +131,7 @@ static void sweep_rows(const struct sweep *s, int job, struct bnact_row *r,
 	for (y = y0; y < y1; y++) {
 		sweep_row(s, r, n, y);
 		fn(r, s->act);
-		if (s->y)
-			view_clear_pads(s->y, n, y, y + 1);
+		view_clear_pads(s->y, n, y, y + 1);
 	}
 }
 
@@ -150,7 +152,7 @@ static int row_groups(int h)
 void bnact_forward(struct pool *pool, const struct bn *bn, enum act act, const struct view *z,
 		   const struct view *residual, const struct view *y)
 {
-	struct sweep s = {.k = kernels(), .bn = bn, .act = act, .z = z, .y = y};
+	struct sweep s = {.k = kernels(bn->path), .bn = bn, .act = act, .z = z, .y = y};
 
 	BUG_IF(!view_same_shape(z, y) || z->c != bn->c);
 	if (residual && residual->p) {
@@ -158,7 +160,7 @@ void bnact_forward(struct pool *pool, const struct bn *bn, enum act act, const s
 		s.residual = residual;
 	}
 	s.groups = row_groups(z->h);
-	pool_run(pool, z->n * s.groups, forward_job, &s);
+	pool_spread(pool, z->n * s.groups, forward_job, &s);
 }
 
 size_t bnact_scratch(int n, int h, int c)
@@ -195,8 +197,8 @@ static void apply_job(void *ctx, int job, int worker)
  * and scale = gamma * rstd, so dz = du*scale + z*slope + offset. Constant statistics leave the first
  * term alone.
  */
-static void backward_line(const struct bn *bn, const double *sums, double count, bool eval,
-			  float *dgamma, float *dbeta, float *line)
+void bnact_back_line(const struct bn *bn, const double *sums, double count, bool eval,
+		     float *dgamma, float *dbeta, float *line)
 {
 	int c;
 
@@ -212,26 +214,39 @@ static void backward_line(const struct bn *bn, const double *sums, double count,
 	}
 }
 
+void bnact_back_sums(struct pool *pool, const struct bn *bn, enum act act, const struct view *z,
+		     const struct view *dy, const struct view *du, double *sums, void *scratch)
+{
+	struct sweep s = {.k = kernels(bn->path), .bn = bn, .act = act, .z = z, .dy = dy, .y = du};
+	int jobs;
+
+	BUG_IF(!view_same_shape(z, dy) || !view_same_shape(z, du) || z->c != bn->c);
+	BUG_IF(z->p == du->p);
+	s.groups = row_groups(z->h);
+	s.part = scratch;
+	jobs = z->n * s.groups;
+	pool_spread(pool, jobs, sums_job, &s);
+	conv_sum_parts(pool, s.part, (size_t)jobs, 2 * (size_t)bn->c, sums);
+}
+
+void bnact_back_apply(struct pool *pool, const struct bn *bn, const struct view *z,
+		      const struct view *dz, const float *line)
+{
+	struct sweep s = {.k = kernels(bn->path), .bn = bn, .z = z, .y = dz, .line = line};
+
+	BUG_IF(!view_same_shape(z, dz) || z->c != bn->c || z->p == dz->p);
+	s.groups = row_groups(z->h);
+	pool_spread(pool, z->n * s.groups, apply_job, &s);
+}
+
 void bnact_backward(struct pool *pool, const struct bn *bn, enum act act, bool eval,
 		    const struct view *z, const struct view *dy, const struct view *dz,
 		    float *dgamma, float *dbeta, void *scratch)
 {
-	struct sweep s = {.k = kernels(), .bn = bn, .act = act, .z = z, .dy = dy};
-	const size_t c2 = 2 * (size_t)bn->c;
-	const double count = (double)z->n * z->h * z->w;
 	double *sums = scratch;
-	float *line = (float *)(sums + c2);
-	int jobs;
+	float *line = (float *)(sums + 2 * bn->c);
 
-	BUG_IF(!view_same_shape(z, dy) || !view_same_shape(z, dz) || z->c != bn->c);
-	BUG_IF(z->p == dz->p);
-	s.groups = row_groups(z->h);
-	jobs = z->n * s.groups;
-	s.part = sums + c2 + (size_t)bn->c;
-	pool_run(pool, jobs, sums_job, &s);
-	conv_sum_parts(pool, s.part, (size_t)jobs, c2, sums);
-	backward_line(bn, sums, count, eval, dgamma, dbeta, line);
-	s.y = dz;
-	s.line = line;
-	pool_run(pool, jobs, apply_job, &s);
+	bnact_back_sums(pool, bn, act, z, dy, dz, sums, sums + 3 * bn->c);
+	bnact_back_line(bn, sums, (double)z->n * z->h * z->w, eval, dgamma, dbeta, line);
+	bnact_back_apply(pool, bn, z, dz, line);
 }

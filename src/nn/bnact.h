@@ -22,6 +22,7 @@ struct bn {
 	const float *gamma, *beta;
 	float *running_mean, *running_var;
 	float *mean, *rstd, *scale, *shift;
+	enum conv_path path; /* whose vectors the sweeps use; CONV_AUTO: the widest there are */
 };
 
 /* From the batch's sums (2*c doubles, `count` values per channel); updates running statistics. */
@@ -45,5 +46,17 @@ size_t bnact_scratch(int n, int h, int c);
 void bnact_backward(struct pool *pool, const struct bn *bn, enum act act, bool eval,
 		    const struct view *z, const struct view *dy, const struct view *dz,
 		    float *dgamma, float *dbeta, void *scratch);
+
+/*
+ * The same in steps, for a batch in pieces: of each piece du = dy * act'(u), where dz will be, and
+ * the sums over it (2*c doubles); of all sums together the line (2*c floats) and the parameters'
+ * gradients; then of each piece dz from du.
+ */
+void bnact_back_sums(struct pool *pool, const struct bn *bn, enum act act, const struct view *z,
+		     const struct view *dy, const struct view *du, double *sums, void *scratch);
+void bnact_back_line(const struct bn *bn, const double *sums, double count, bool eval,
+		     float *dgamma, float *dbeta, float *line);
+void bnact_back_apply(struct pool *pool, const struct bn *bn, const struct view *z,
+		      const struct view *dz, const float *line);
 
 #endif

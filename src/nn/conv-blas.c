@@ -129,7 +129,7 @@ void conv_blas_pack(const struct conv *c, struct pool *pool, const float *w, flo
 {
 	struct pack_job j = {c, dims(c), w, packed};
 
-	pool_run(pool, c->s.cout, pack_one, &j);
+	pool_spread(pool, c->s.cout, pack_one, &j);
 }
 
 /* Rows [k0, k1) of K for pixels [p0, p1) of image n, group g, into dst (p1-p0) x (k1-k0). */
@@ -267,7 +267,7 @@ void conv_blas_forward(const struct conv *c, struct pool *pool, const float *pac
 	set_scratch(&j, pool_threads(pool), scratch);
 	if (epi && epi->sums)
 		j.sums = (double *)j.part;
-	pool_run(pool, jobs, forward_tile, &j);
+	pool_spread(pool, jobs, forward_tile, &j);
 	if (epi && epi->sums)
 		conv_sum_parts(pool, j.sums, (size_t)jobs, 2 * (size_t)c->s.cout, epi->sums);
 }
@@ -333,7 +333,7 @@ void conv_blas_backward_data(const struct conv *c, struct pool *pool, const floa
 	const int blocks = (j.d.cing + CI_BLOCK - 1) / CI_BLOCK;
 
 	set_scratch(&j, pool_threads(pool), scratch);
-	pool_run(pool, dx->n * c->s.groups * blocks, data_block, &j);
+	pool_spread(pool, dx->n * c->s.groups * blocks, data_block, &j);
 }
 
 /* One slice of the tiles of all images, one group, one block of K, into the slice's part. */
@@ -396,6 +396,6 @@ void conv_blas_backward_weights(const struct conv *c, struct pool *pool, const s
 	struct job j = {.c = c, .d = dims(c), .x = x, .y = dy, .dw = dw};
 
 	set_scratch(&j, pool_threads(pool), scratch);
-	pool_run(pool, j.d.slices * c->s.groups * j.d.kblocks, weights_block, &j);
-	pool_run(pool, c->s.cout, weights_sum, &j);
+	pool_spread(pool, j.d.slices * c->s.groups * j.d.kblocks, weights_block, &j);
+	pool_spread(pool, c->s.cout, weights_sum, &j);
 }

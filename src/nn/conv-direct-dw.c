@@ -228,6 +228,6 @@ void direct_backward_weights(const struct conv *c, struct pool *pool, const stru
 	d.dy = dy;
 	d.out = dw;
 	d.part = scratch;
-	pool_run(pool, d.slices * d.bsplits * d.ksplits, weights_job, &d);
-	pool_run(pool, d.blocks * ceil_div(c->s.cin, SUM_CHANNELS), sum_job, &d);
+	pool_spread(pool, d.slices * d.bsplits * d.ksplits, weights_job, &d);
+	pool_spread(pool, d.blocks * ceil_div(c->s.cin, SUM_CHANNELS), sum_job, &d);
 }

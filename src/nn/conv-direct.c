@@ -246,12 +246,12 @@ void direct_pack(const struct conv *c, struct pool *pool, const float *w, float 
 	const struct direct *d = c->direct;
 	struct pack_job j = {d->k, &d->forward, &c->s, w, packed};
 
-	pool_run(pool, d->forward.ngrids * d->forward.blocks, pack_block, &j);
+	pool_spread(pool, d->forward.ngrids * d->forward.blocks, pack_block, &j);
 	if (!c->train)
 		return;
 	j.p = &d->data;
 	j.packed = packed + d->forward.floats;
-	pool_run(pool, d->data.ngrids * d->data.blocks, pack_block, &j);
+	pool_spread(pool, d->data.ngrids * d->data.blocks, pack_block, &j);
 }
 
 int direct_runs(const struct grid *g, int j0, int j1, int channels, const struct view *x,
@@ -376,7 +376,7 @@ static void run_pass(struct job *j, struct pool *pool, int n)
 	j->splits = ceil_div(FEW_JOBS, n * j->row_jobs);
 	if (j->splits > j->p->blocks)
 		j->splits = j->p->blocks;
-	pool_run(pool, n * j->row_jobs * j->splits, rows_job, j);
+	pool_spread(pool, n * j->row_jobs * j->splits, rows_job, j);
 }
 
 void direct_forward(const struct conv *c, struct pool *pool, const float *packed,

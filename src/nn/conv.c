@@ -227,5 +227,5 @@ void conv_sum_parts(struct pool *pool, const double *part, size_t parts, size_t 
 {
 	struct sum_job j = {part, parts, len, out};
 
-	pool_run(pool, (int)((len + SUM_BLOCK - 1) / SUM_BLOCK), sum_block, &j);
+	pool_spread(pool, (int)((len + SUM_BLOCK - 1) / SUM_BLOCK), sum_block, &j);
 }

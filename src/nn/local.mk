@@ -11,7 +11,7 @@ libmist_a_SOURCES += \
 	src/nn/maxpool.c src/nn/maxpool.h src/nn/maxpool-v128.c \
 	src/nn/maxpool-window.h src/nn/maxpool-window.inc.h \
 	src/nn/module.c src/nn/module.h \
-	src/nn/net.c src/nn/net.h src/nn/netback.c src/nn/netmem.c \
+	src/nn/net.c src/nn/net.h src/nn/netback.c src/nn/netmem.c src/nn/netseg.c \
 	src/nn/netops.c src/nn/netops.h src/nn/netplan.c src/nn/netplan.h \
 	src/nn/optim.c src/nn/optim.h \
 	src/nn/profile.c src/nn/profile.h \

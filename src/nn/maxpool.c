@@ -12,15 +12,19 @@ struct job {
 	bool add;
 };
 
-static const struct maxpool_kernels *kernels(void)
+static const struct maxpool_kernels *kernels(enum conv_path path)
 {
 #ifdef HAVE_X86_KERNELS
-	if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-	    __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl"))
+	struct err err;
+
+	if (path == CONV_AUTO && conv_resolve(CONV_AUTO, &path, &err))
+		path = CONV_V128;
+	if (path == CONV_AVX512)
 		return &maxpool_kernels_avx512;
-	if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
+	if (path == CONV_AVX2)
 		return &maxpool_kernels_avx2;
 #endif
+	(void)path;
 	return &maxpool_kernels_v128;
 }
 
@@ -89,10 +93,10 @@ static void check(const struct maxpool *m, const struct view *x, const struct vi
 void maxpool_forward(const struct maxpool *m, struct pool *pool, const struct view *x,
 		     const struct view *y, uint8_t *argmax)
 {
-	struct job j = {.k = kernels(), .m = m, .x = x, .y = y, .argmax = argmax};
+	struct job j = {.k = kernels(m->path), .m = m, .x = x, .y = y, .argmax = argmax};
 
 	check(m, x, y);
-	pool_run(pool, y->n * y->h, forward_row, &j);
+	pool_spread(pool, y->n * y->h, forward_row, &j);
 }
 
 /* The first output whose window covers input i, and how many do. */
@@ -140,8 +144,9 @@ static void backward_row(void *ctx, int job, int worker)
 void maxpool_backward(const struct maxpool *m, struct pool *pool, const uint8_t *argmax,
 		      const struct view *dy, const struct view *dx, bool add)
 {
-	struct job j = {.k = kernels(), .m = m, .x = dx, .y = dy, .from = argmax, .add = add};
+	struct job j = {
+		.k = kernels(m->path), .m = m, .x = dx, .y = dy, .from = argmax, .add = add};
 
 	check(m, dx, dy);
-	pool_run(pool, dx->n * dx->h, backward_row, &j);
+	pool_spread(pool, dx->n * dx->h, backward_row, &j);
 }

@@ -8,12 +8,14 @@
 #ifndef MIST_NN_MAXPOOL_H
 #define MIST_NN_MAXPOOL_H
 
+#include "nn/conv.h"
 #include "nn/tensor.h"
 
 #include <stdint.h>
 
 struct maxpool {
-	int k, stride, pad; /* k <= 15: a window position fits in a byte */
+	int k, stride, pad;  /* k <= 15: a window position fits in a byte */
+	enum conv_path path; /* whose vectors it uses; CONV_AUTO: the widest there are */
 };
 
 int maxpool_out(const struct maxpool *m, int size);

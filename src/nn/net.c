@@ -24,6 +24,7 @@ struct net {
 	void *scratch;
 	struct net_time *rows;
 	int nrows;
+	int first; /* image of the inputs at which the part in work begins */
 };
 
 /* ---- memory ---- */
@@ -50,6 +51,7 @@ static struct layout lay_out(const struct plan *p)
 	return l;
 }
 
+/* The slot as the caller sees it: of the whole batch, unless only a chunk is there. */
 static struct view slot_view(const struct net *net, struct slot s)
 {
 	const struct buffer *b;
@@ -58,14 +60,31 @@ static struct view slot_view(const struct net *net, struct slot s)
 	if (s.buf < 0)
 		return v;
 	b = &net->plan.bufs[s.buf];
-	v = (struct view){net->arena + b->offset + b->lead,
-			  net->plan.opt.max_n,
-			  b->h,
-			  b->w,
-			  s.c,
-			  b->c,
-			  b->pad};
+	v = (struct view){
+		net->arena + b->offset + b->lead, b->images, b->h, b->w, s.c, b->c, b->pad};
 	v.p += s.c0;
+	return v;
+}
+
+/* Images n0 … n0+n-1 of it. */
+static struct view chunk_view(const struct net *net, struct slot s, const struct view *all, int n0,
+			      int n)
+{
+	struct view v = *all;
+	const struct buffer *b;
+
+	v.n = n;
+	if (s.buf < 0)
+		return v;
+	b = &net->plan.bufs[s.buf];
+	if (b->images < net->plan.opt.max_n)
+		return v; /* every chunk in the same place */
+	if (b->input)
+		n0 += net->first;
+	if (b->bytes)
+		v.p = (float *)((char *)v.p + (size_t)n0 * b->bytes);
+	else
+		v.p += (size_t)n0 * view_image(all);
 	return v;
 }
 
@@ -101,6 +120,9 @@ static void place(struct net *net)
 		u->packed = net->weights + u->packed_at;
 		u->bias = net->weights + u->bias_at;
 		place_bn(u, net->weights + u->bn_at);
+		u->bn.path = p->path;
+		u->line = net->weights + u->line_at;
+		u->sums = (double *)(net->weights + u->sums_at);
 	}
 	for (i = 0; i < p->nops; i++) {
 		struct op *op = &p->ops[i];
@@ -126,7 +148,8 @@ static const char *op_name(const struct plan *p, const struct op *op)
 		[OP_LOSS] = "",
 		[OP_CLEAR] = "clear",
 		[OP_ADD] = "add",
-		[OP_BNACT_BACK] = "batch norm + activation, backward",
+		[OP_BNACT_SUMS] = "batch norm + activation, backward",
+		[OP_BNACT_APPLY] = "batch norm + activation, backward",
 		[OP_BIAS_BACK] = "bias, backward",
 		[OP_WEIGHT_BACK] = "convolution, backward weights",
 		[OP_DATA_BACK] = "convolution, backward data",
@@ -138,6 +161,8 @@ static const char *op_name(const struct plan *p, const struct op *op)
 
 	if (op->kind == OP_BNACT && op - p->ops > p->loss)
 		return "batch norm + activation, again";
+	if (op->kind == OP_CONV && op - p->ops > p->loss)
+		return "convolution, again";
 	return names[op->kind];
 }
 
@@ -164,8 +189,8 @@ static double op_bytes(const struct op *op)
 	case OP_DATA_BACK:
 	case OP_LOSS:
 		return 0;
-	case OP_BNACT_BACK: /* once for the sums, once for the result */
-		return 2 * (x + y) + z;
+	case OP_BNACT_APPLY:
+		return x + 2 * z;
 	case OP_ADD:
 		return x + 2 * y;
 	default:
@@ -385,24 +410,53 @@ void net_load_params(struct net *net, const float *params)
 
 /* ---- forward and backward ---- */
 
-static void run_conv(struct net *net, const struct op *op, const struct view *x,
-		     const struct view *y, const struct view *residual, float *params)
+/* Images [n0, n0 + n) of a batch of `all`. */
+struct chunk {
+	int n0, n, all;
+};
+
+/* Sums over chunks are added in the order of the chunks. */
+static void add_sums(struct unit *u, const double *sums, const struct chunk *k)
+{
+	int i;
+
+	for (i = 0; i < 2 * u->shape.cout; i++)
+		u->sums[i] = k->n0 ? u->sums[i] + sums[i] : sums[i];
+}
+
+static bool is_last(const struct chunk *k)
+{
+	return k->n0 + k->n == k->all;
+}
+
+static double count_of(const struct unit *u, const struct chunk *k)
+{
+	return (double)k->all * u->shape.oh * u->shape.ow;
+}
+
+/* params NULL: the backward pass makes z again, its statistics are known. */
+static void run_conv(struct net *net, const struct op *op, const struct chunk *k,
+		     const struct view *x, const struct view *y, const struct view *residual,
+		     float *params)
 {
 	struct unit *u = &net->plan.units[op->unit];
 	const struct step *s = &net->plan.g->steps[op->step];
+	const bool sums = u->mode == UNIT_BATCH && params;
 	struct conv_epilogue epi = {0};
 
 	if (u->mode == UNIT_FUSED) {
 		epi.bias = u->bias;
 		epi.silu = s->act == ACT_SILU;
 		epi.residual = *residual;
-	} else if (u->mode == UNIT_BATCH) {
+	} else if (sums) {
 		epi.sums = net->sums;
 	}
 	conv_forward(u->conv, net->pool, u->packed, x, y, &epi, net->scratch);
-	if (u->mode == UNIT_BATCH) {
+	if (sums)
+		add_sums(u, net->sums, k);
+	if (sums && is_last(k)) {
 		load_bn(&net->plan, u, s->bn, params);
-		bn_prepare_train(&u->bn, net->sums, (double)y->n * y->h * y->w);
+		bn_prepare_train(&u->bn, u->sums, count_of(u, k));
 	}
 }
 
@@ -410,38 +464,47 @@ static struct maxpool pool_of(const struct net *net, const struct op *op)
 {
 	const struct step *s = &net->plan.g->steps[op->step];
 
-	return (struct maxpool){s->k, s->s, s->p};
+	return (struct maxpool){s->k, s->s, s->p, net->plan.path};
 }
 
-static void run_bnact_back(struct net *net, const struct op *op, const struct view *z,
-			   const struct view *dy, const struct view *dz, float *grads)
+static void run_bnact_sums(struct net *net, const struct op *op, const struct chunk *k,
+			   const struct view *z, const struct view *dy, const struct view *du,
+			   float *grads)
 {
 	const struct plan *p = &net->plan;
-	const struct unit *u = &p->units[op->unit];
+	struct unit *u = &net->plan.units[op->unit];
 	const struct step *s = &p->g->steps[op->step];
 	float *dgamma = net->waste, *dbeta = net->waste + p->max_cout;
 
+	bnact_back_sums(net->pool, &u->bn, s->act, z, dy, du, net->sums, net->scratch);
+	add_sums(u, net->sums, k);
+	if (u->mode != UNIT_BATCH && !k->n0)
+		memset(u->line, 0, 2 * (size_t)u->bn.c * sizeof(float));
+	if (!is_last(k))
+		return;
 	if (!u->frozen && s->bn >= 0) {
 		dgamma = grads + p->g->params[s->bn].offset;
 		dbeta = grads + p->g->params[s->bn + 1].offset;
 	} else if (!u->frozen && s->bias >= 0) {
 		dbeta = grads + p->g->params[s->bias].offset;
 	}
-	bnact_backward(net->pool, &u->bn, s->act, u->mode != UNIT_BATCH, z, dy, dz, dgamma, dbeta,
-		       net->scratch);
+	bnact_back_line(&u->bn, u->sums, count_of(u, k), u->mode != UNIT_BATCH, dgamma, dbeta,
+			u->line);
 }
 
-static void run_op(struct net *net, const struct op *op, int n, float *params, float *grads)
+static void run_op(struct net *net, const struct op *op, const struct chunk *k, float *params,
+		   float *grads)
 {
 	const struct plan *p = &net->plan;
 	const struct unit *u = op->unit < 0 ? NULL : &p->units[op->unit];
 	const struct step *s = op->step < 0 ? NULL : &p->g->steps[op->step];
-	struct view x = op->vx, y = op->vy, z = op->vz;
+	const struct view x = chunk_view(net, op->x, &op->vx, k->n0, k->n);
+	const struct view y = chunk_view(net, op->y, &op->vy, k->n0, k->n);
+	const struct view z = chunk_view(net, op->z, &op->vz, k->n0, k->n);
 
-	x.n = y.n = z.n = n;
 	switch (op->kind) {
 	case OP_CONV:
-		run_conv(net, op, &x, &y, &z, params);
+		run_conv(net, op, k, &x, &y, &z, params);
 		break;
 	case OP_BNACT:
 		bnact_forward(net->pool, &u->bn, s->act, &x, &z, &y);
@@ -472,8 +535,11 @@ static void run_op(struct net *net, const struct op *op, int n, float *params, f
 	case OP_ADD:
 		view_add(net->pool, &x, &y);
 		break;
-	case OP_BNACT_BACK:
-		run_bnact_back(net, op, &x, &y, &z, grads);
+	case OP_BNACT_SUMS:
+		run_bnact_sums(net, op, k, &x, &y, &z, grads);
+		break;
+	case OP_BNACT_APPLY:
+		bnact_back_apply(net->pool, &u->bn, &x, &z, u->line);
 		break;
 	case OP_BIAS_BACK:
 		bias_backward(net->pool, &y, grads + p->g->params[s->bias].offset, net->scratch);
@@ -503,34 +569,53 @@ static void run_op(struct net *net, const struct op *op, int n, float *params, f
 	}
 }
 
+static void run_segment(struct net *net, const struct segment *s, int n, float *params,
+			float *grads)
+{
+	double before = seconds(), now;
+	struct chunk k = {.all = n};
+	int i;
+
+	for (; k.n0 < n; k.n0 += k.n) {
+		k.n = n - k.n0 < s->chunk ? n - k.n0 : s->chunk;
+		for (i = s->op0; i < s->op1; i++) {
+			const struct op *op = &net->plan.ops[i];
+			struct net_time *row = &net->rows[op->row];
+
+			run_op(net, op, &k, params, grads);
+			now = seconds();
+			row->seconds += now - before;
+			row->flops += op_flops(&net->plan, op) * k.n;
+			row->bytes += op_bytes(op) * k.n;
+			row->calls++;
+			before = now;
+		}
+	}
+}
+
 static void run(struct net *net, int from, int to, int n, float *params, float *grads)
 {
-	double before = seconds();
 	int i;
 
 	BUG_IF(n < 1 || n > net->plan.opt.max_n);
-	for (i = from; i < to; i++) {
-		const struct op *op = &net->plan.ops[i];
-		struct net_time *row = &net->rows[op->row];
-		double now;
-
-		run_op(net, op, n, params, grads);
-		now = seconds();
-		row->seconds += now - before;
-		row->flops += op_flops(&net->plan, op) * n;
-		row->bytes += op_bytes(op) * n;
-		row->calls++;
-		before = now;
-	}
+	for (i = from; i < to; i++)
+		run_segment(net, &net->plan.segments[i], n, params, grads);
 }
 
 void net_forward(struct net *net, int n, float *params)
 {
-	run(net, 0, net->plan.loss, n, params, NULL);
+	net_forward_part(net, 0, n, params);
+}
+
+void net_forward_part(struct net *net, int first, int n, float *params)
+{
+	BUG_IF(first < 0 || first + n > net->plan.opt.batch);
+	net->first = first;
+	run(net, 0, net->plan.loss_segment, n, params, NULL);
 }
 
 void net_backward(struct net *net, int n, float *grads)
 {
 	BUG_IF(!net->plan.opt.train);
-	run(net, net->plan.loss + 1, net->plan.nops, n, NULL, grads);
+	run(net, net->plan.loss_segment + 1, net->plan.nsegments, n, NULL, grads);
 }

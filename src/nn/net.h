@@ -17,6 +17,8 @@
 struct net_options {
 	int from, to;        /* layers; to 0: to the end */
 	int max_n, h, w;     /* largest batch; the IMAGE's size, whatever `from` is */
+	int batch;           /* images that the inputs hold, for batches that pass in parts of up to
+				max_n (net_forward_part); 0: max_n */
 	enum conv_path path; /* CONV_AUTO is resolved */
 	bool train;          /* batch statistics, gradients */
 	int freeze;          /* train: layers < freeze run in evaluation mode and get no gradient */
@@ -25,6 +27,7 @@ struct net_options {
 	bool keep_y;         /* train: keep activations instead of making them again from the
 				convolutions' results: faster by some sweeps, nearly twice the memory */
 	bool keep_all;       /* keep every layer's output (tests); costs memory */
+	int chunk;           /* images that go through a segment at a time (tests); 0: by size */
 };
 
 struct net;
@@ -37,7 +40,8 @@ size_t net_bytes(const struct graph *g, const struct net_options *opt, struct po
 
 int net_ninputs(const struct net *net);
 int net_noutputs(const struct net *net);
-/* For a batch of n <= max_n; fill inputs (mind the pads: view_from_nchw and friends do). */
+/* For a batch of n <= max_n (inputs: <= batch); fill inputs (mind the pads: view_from_nchw and friends
+ * do). */
 struct view net_input(struct net *net, int i, int n);
 struct view net_output(struct net *net, int i, int n);
 struct view net_output_grad(struct net *net, int i, int n); /* train: write before net_backward */
@@ -49,6 +53,8 @@ struct view net_input_grad(struct net *net, int i, int n);
 void net_load_params(struct net *net, const float *params);
 /* train: batch statistics; running statistics in `params` are updated. */
 void net_forward(struct net *net, int n, float *params);
+/* The same of images first … first+n-1 of the inputs; outputs, and net_backward, are theirs. */
+void net_forward_part(struct net *net, int first, int n, float *params);
 /* Adds to grads (laid out as params; zeros where nothing is trained). */
 void net_backward(struct net *net, int n, float *grads);
 

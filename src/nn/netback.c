@@ -8,6 +8,11 @@
 
 #include <string.h>
 
+static bool in_range(const struct plan *p, const struct step *s)
+{
+	return s->layer >= p->opt.from && s->layer < p->opt.to;
+}
+
 static bool child_of(const struct plan *p, int v, int parent)
 {
 	return p->tensor[v].parent == parent;
@@ -145,6 +150,23 @@ static bool can_remake(const struct plan *p, int v)
 
 static struct slot remake(struct plan *p, int v);
 
+/* The raw result: kept, or the convolution once more. */
+static struct slot remake_z(struct plan *p, int step)
+{
+	struct unit *u = &p->units[p->unit_of[step]];
+	const struct step *s = &p->g->steps[step];
+
+	if (!u->drop || p->opt.keep_all)
+		return u->z;
+	if (u->z2.buf < 0) {
+		const struct slot x = remake(p, s->in[0]);
+
+		u->z2 = (struct slot){plan_buffer(p, &p->shape[s->out], 0), 0, u->z.c};
+		plan_put(p, OP_CONV, step, x, u->z2, SLOT_NONE);
+	}
+	return u->z2;
+}
+
 /* One value that is no concat. */
 static void remake_leaf(struct plan *p, int v, struct slot out)
 {
@@ -155,7 +177,7 @@ static void remake_leaf(struct plan *p, int v, struct slot out)
 
 	if (s->residual >= 0)
 		residual = remake(p, s->residual);
-	in = u ? u->z : remake(p, s->in[0]);
+	in = u ? remake_z(p, step) : remake(p, s->in[0]);
 	plan_sweep(p, step, in, residual, out);
 }
 
@@ -165,9 +187,9 @@ static void remake_parts(struct plan *p, int v, struct slot out)
 	const struct step *s = &p->g->steps[step];
 	int i, c0 = 0;
 
-	if (p->tensor[v].made2)
+	if (p->tensor[v].made2 == out.buf)
 		return;
-	p->tensor[v].made2 = true;
+	p->tensor[v].made2 = out.buf;
 	if (s->kind != STEP_CONCAT) {
 		remake_leaf(p, v, out);
 		return;
@@ -183,7 +205,8 @@ static void remake_parts(struct plan *p, int v, struct slot out)
 	}
 }
 
-/* The value for the backward pass: kept, or made again in a second buffer. */
+/* The value for the backward pass: kept, or made again in a second buffer. What was made for layers
+ * far behind is made once more, sooner than kept till now. */
 static struct slot remake(struct plan *p, int v)
 {
 	int c0, root = plan_root(p, v, &c0);
@@ -191,8 +214,10 @@ static struct slot remake(struct plan *p, int v)
 
 	if (p->opt.keep_y || p->opt.keep_all || !can_remake(p, root))
 		return plan_slot(p, v);
-	if (t->buf2 < 0)
+	if (t->buf2 < 0 || t->layer2 > p->layer + 1) {
 		t->buf2 = plan_buffer(p, &p->shape[root], t->pad);
+		t->layer2 = p->layer;
+	}
 	remake_parts(p, v, (struct slot){t->buf2, c0, p->shape[v].c});
 	return (struct slot){t->buf2, c0, p->shape[v].c};
 }
@@ -234,7 +259,7 @@ static struct slot backward_z(struct plan *p, int step, struct slot dy, bool sha
 {
 	const struct step *s = &p->g->steps[step];
 	const struct unit *u = &p->units[p->unit_of[step]];
-	struct slot dz = dy;
+	struct slot dz = dy, z;
 
 	if (u->mode == UNIT_FUSED) {
 		if (!u->frozen && s->bias >= 0)
@@ -247,7 +272,9 @@ static struct slot backward_z(struct plan *p, int step, struct slot dy, bool sha
 		conv_pads(&u->shape, &x_pad, &dy_pad);
 		dz = (struct slot){plan_buffer(p, &p->shape[s->out], dy_pad), 0, dy.c};
 	}
-	plan_put(p, OP_BNACT_BACK, step, u->z, dy, dz);
+	z = remake_z(p, step);
+	plan_put(p, OP_BNACT_SUMS, step, z, dy, dz);
+	plan_put(p, OP_BNACT_APPLY, step, z, SLOT_NONE, dz);
 	return dz;
 }
 
@@ -306,6 +333,7 @@ static void backward_step(struct plan *p, int step)
 {
 	const struct step *s = &p->g->steps[step];
 
+	p->layer = s->layer;
 	/* Nothing came back: a value that leads nowhere. */
 	clear_rest(p, s->out);
 	switch (s->kind) {
@@ -330,6 +358,28 @@ static void backward_step(struct plan *p, int step)
 	}
 }
 
+/* Whether an output's gradient may be written over the output: nothing looks at it any more. */
+static bool can_overwrite(const struct plan *p, int v)
+{
+	const struct tensor *t = &p->tensor[v];
+	const struct unit *u = unit_of_value(p, v);
+	int i, k;
+
+	if (p->opt.keep_all || t->parent >= 0 || t->input || !u || u->mode != UNIT_FUSED ||
+	    t->grad_pad > p->bufs[t->buf].pad)
+		return false;
+	for (i = 0; i < p->g->nsteps; i++) {
+		const struct step *s = &p->g->steps[i];
+
+		if (s->residual == v && in_range(p, s))
+			return false;
+		for (k = 0; k < s->nin; k++)
+			if (s->in[k] == v && in_range(p, s))
+				return false;
+	}
+	return true;
+}
+
 void plan_backward(struct plan *p)
 {
 	int i;
@@ -340,17 +390,15 @@ void plan_backward(struct plan *p)
 
 		if (t->needs_grad) {
 			t->grad_written = true;
-			plan_touch(p, grad_slot(p, p->outputs[i]));
+			if (can_overwrite(p, p->outputs[i]))
+				t->grad_buf = t->buf;
+			grad_slot(p, p->outputs[i]);
 		}
 	}
 	for (i = p->g->nsteps - 1; i >= 0; i--)
-		if (p->g->steps[i].layer >= p->opt.from && p->g->steps[i].layer < p->opt.to &&
-		    p->tensor[p->g->steps[i].out].needs_grad)
+		if (in_range(p, &p->g->steps[i]) && p->tensor[p->g->steps[i].out].needs_grad)
 			backward_step(p, i);
-	/* The caller reads the inputs' gradients after the last operation. */
 	for (i = 0; i < p->ninputs; i++)
-		if (p->tensor[p->inputs[i]].needs_grad) {
+		if (p->tensor[p->inputs[i]].needs_grad)
 			clear_rest(p, p->inputs[i]);
-			plan_touch(p, grad_slot(p, p->inputs[i]));
-		}
 }

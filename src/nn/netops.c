@@ -36,7 +36,7 @@ void focus_forward(struct pool *pool, const struct view *x, const struct view *y
 	struct job j = {.x = x, .y = y};
 
 	check_focus(x, y);
-	pool_run(pool, y->n * y->h, focus_row, &j);
+	pool_spread(pool, y->n * y->h, focus_row, &j);
 }
 
 static void store(float *to, const float *from, int c, bool add)
@@ -65,7 +65,7 @@ void focus_backward(struct pool *pool, const struct view *dy, const struct view 
 	struct job j = {.x = dx, .y = dy, .add = add};
 
 	check_focus(dx, dy);
-	pool_run(pool, dx->n * dx->h, focus_back_row, &j);
+	pool_spread(pool, dx->n * dx->h, focus_back_row, &j);
 }
 
 static void check_flatten(const struct view *x, const struct view *y)
@@ -92,7 +92,7 @@ void flatten_forward(struct pool *pool, const struct view *x, const struct view 
 	struct job j = {.x = x, .y = y};
 
 	check_flatten(x, y);
-	pool_run(pool, x->n, flatten_image, &j);
+	pool_spread(pool, x->n, flatten_image, &j);
 }
 
 static void flatten_back_image(void *ctx, int n, int worker)
@@ -114,7 +114,7 @@ void flatten_backward(struct pool *pool, const struct view *dy, const struct vie
 	struct job j = {.x = dx, .y = dy, .add = add};
 
 	check_flatten(dx, dy);
-	pool_run(pool, dx->n, flatten_back_image, &j);
+	pool_spread(pool, dx->n, flatten_back_image, &j);
 }
 
 size_t bias_scratch(int n, int h, int c)
@@ -147,7 +147,7 @@ void bias_backward(struct pool *pool, const struct view *dy, float *dbias, void 
 	double *total = scratch;
 	int r, i;
 
-	pool_run(pool, rows, bias_row, &j);
+	pool_spread(pool, rows, bias_row, &j);
 	for (r = 1; r < rows; r++)
 		for (i = 0; i < c; i++)
 			total[i] += j.part[(size_t)r * (size_t)c + (size_t)i];

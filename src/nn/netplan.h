@@ -2,13 +2,19 @@
  * netplan.h - inside net.c only: a part of a graph as a list of operations over planned buffers.
  *
  * A value that a concat joins lies in the concat's buffer from the start, as a slice of channels
- * ("parent", "c0"); only a value that two concats want is copied. A buffer lives from the first to
- * the last operation that touches it; buffers whose lives do not meet share memory.
+ * ("parent", "c0"); only a value that two concats want is copied.
  *
- * Training: a convolution with batch norm keeps its raw result z; y = act(bn(z)) + residual is
- * dropped after the forward pass and made again from z before the backward pass first needs it
- * (recompute), or kept. Gradients are written in place where that is safe: dz over dy, and the
- * gradient of a shortcut's input in the storage of its output's.
+ * Operations are run in segments, a few images ("chunk") at a time through the whole segment, so
+ * that what one operation writes the next one finds in the cache. A segment ends only where an
+ * operation needs the whole batch: batch norm its statistics, its gradient the sums over them. A
+ * buffer that one segment alone touches holds a chunk; others hold the batch and live from the first
+ * to the last segment that touches them. Buffers whose lives do not meet share memory.
+ *
+ * Training: a convolution with batch norm keeps its raw result z, but for those that are cheap to
+ * make again; y = act(bn(z)) + residual is dropped after the forward pass and made again from z
+ * before the backward pass first needs it (recompute), or kept. Gradients are written in place where
+ * that is safe: dz over dy, the gradient of a shortcut's input in the storage of its output's, that of
+ * an output in the output's.
  */
 #ifndef MIST_NN_NETPLAN_H
 #define MIST_NN_NETPLAN_H
@@ -26,7 +32,11 @@ struct slot {
 
 struct buffer {
 	int c, h, w, pad;
-	int t0, t1;          /* the first and last operation that touches it */
+	size_t bytes;        /* per image, of what is no map; else 0 */
+	int t0, t1;          /* the first and last segment that touches it */
+	int images;          /* the batch, or one chunk */
+	bool outside;        /* the caller touches it too */
+	bool input;          /* filled by the caller for a batch that may pass in parts */
 	size_t floats, lead; /* view_floats */
 	size_t offset;       /* floats into the arena */
 };
@@ -43,7 +53,8 @@ enum op_kind {
 	OP_LOSS,         /* nothing: the caller's turn between forward and backward */
 	OP_CLEAR,        /* y = 0 */
 	OP_ADD,          /* y += x */
-	OP_BNACT_BACK,   /* x: z, y: dy, z: dz */
+	OP_BNACT_SUMS,   /* x: z, y: dy, z: du */
+	OP_BNACT_APPLY,  /* x: z, z: dz, where du was */
 	OP_BIAS_BACK,    /* y: dy */
 	OP_WEIGHT_BACK,  /* x, y: dz */
 	OP_DATA_BACK,    /* y: dz, z: dx */
@@ -76,10 +87,19 @@ struct unit {
 	bool frozen; /* its parameters get none */
 	struct conv *conv;
 	struct conv_shape shape;
-	struct slot z; /* the raw result; none when fused */
+	struct slot z;  /* the raw result; none when fused */
+	bool drop;      /* z is not kept for the backward pass, but made again there */
+	struct slot z2; /* then */
 	struct bn bn;
-	float *packed, *bias;             /* in the net's memory */
-	size_t packed_at, bias_at, bn_at; /* where, in floats */
+	/* in the net's memory, and where in floats */
+	float *packed, *bias, *line; /* line: of bnact_back_line */
+	double *sums;                /* over the chunks so far */
+	size_t packed_at, bias_at, bn_at, line_at, sums_at;
+};
+
+/* Operations [op0, op1), `chunk` images at a time. */
+struct segment {
+	int op0, op1, chunk;
 };
 
 /* A value of the graph as this net sees it. */
@@ -90,7 +110,8 @@ struct tensor {
 	int pad, grad_pad; /* of roots: what the readers want */
 	int buf;           /* of roots: forward */
 	int buf2;          /* of roots: made again for the backward pass */
-	bool made2;        /* this (part of a) value lies in its root's buf2 already */
+	int layer2;        /* of roots: the layer whose backward pass that was for */
+	int made2;         /* the buf2 in which this (part of a) value has been made; -1 */
 	int grad_buf;      /* of roots */
 	int argmax;        /* of a pool's output: buffer of bytes, -1 */
 	int grad_of;       /* its gradient lies in that value's storage; -1 */
@@ -110,7 +131,11 @@ struct plan {
 	int nbufs, bufs_cap;
 	struct op *ops;
 	int nops, ops_cap;
-	int loss; /* index of OP_LOSS, which ends the forward pass; == nops in evaluation */
+	int loss;  /* index of OP_LOSS, which ends the forward pass; the last one in evaluation */
+	int layer; /* whose backward pass is being planned */
+	struct segment *segments;
+	int nsegments, segments_cap;
+	int loss_segment;                    /* OP_LOSS alone */
 	int inputs[GRAPH_MAX_FROM], ninputs; /* values */
 	int outputs[GRAPH_MAX_FROM], noutputs;
 	size_t arena;   /* floats of all buffers */
@@ -126,6 +151,8 @@ void plan_release(struct plan *p);
 
 /* netback.c: appends the backward pass. */
 void plan_backward(struct plan *p);
+/* netseg.c: the order of the operations, their segments, and the lives of the buffers. */
+void plan_segments(struct plan *p);
 /* netmem.c: gives every buffer its offset and returns the floats of the arena. */
 size_t plan_place(struct buffer *bufs, int n);
 
@@ -133,7 +160,6 @@ size_t plan_place(struct buffer *bufs, int n);
 struct op *plan_op(struct plan *p, enum op_kind kind, int step);
 int plan_buffer(struct plan *p, const struct shape *shape, int pad);
 int plan_bytes(struct plan *p, size_t bytes);
-void plan_touch(struct plan *p, struct slot s); /* by the operation appended last */
 int plan_root(const struct plan *p, int v, int *c0);
 /* Where the value lies in the forward pass. */
 struct slot plan_slot(const struct plan *p, int v);

@@ -138,7 +138,7 @@ double optim_grad_norm(const struct optim *o, struct pool *pool, const float *gr
 	double sum = 0;
 	int i;
 
-	pool_run(pool, o->npieces, norm_piece, &n);
+	pool_spread(pool, o->npieces, norm_piece, &n);
 	for (i = 0; i < o->npieces; i++)
 		sum += o->sum[i];
 	return sqrt(sum);
@@ -241,7 +241,7 @@ void optim_step(struct optim *o, struct pool *pool, const struct optim_rates *ra
 	o->steps++;
 	s.correction1 = 1 - pow(rates->momentum, (double)o->steps);
 	s.correction2 = 1 - pow(BETA2, (double)o->steps);
-	pool_run(pool, o->npieces, step_piece, &s);
+	pool_spread(pool, o->npieces, step_piece, &s);
 }
 
 int optim_nmoments(const struct optim *o)

@@ -137,7 +137,7 @@ void view_copy(struct pool *pool, const struct view *src, const struct view *dst
 	struct pair_job j = {src, dst, 0};
 
 	BUG_IF(!view_same_shape(src, dst));
-	pool_run(pool, src->n * src->h, pair_row, &j);
+	pool_spread(pool, src->n * src->h, pair_row, &j);
 }
 
 void view_add(struct pool *pool, const struct view *src, const struct view *dst)
@@ -145,5 +145,5 @@ void view_add(struct pool *pool, const struct view *src, const struct view *dst)
 	struct pair_job j = {src, dst, 1};
 
 	BUG_IF(!view_same_shape(src, dst));
-	pool_run(pool, src->n * src->h, pair_row, &j);
+	pool_spread(pool, src->n * src->h, pair_row, &j);
 }

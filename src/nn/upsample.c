@@ -33,7 +33,7 @@ void upsample_forward(struct pool *pool, const struct view *x, const struct view
 	struct job j = {x, y, false};
 
 	check(x, y);
-	pool_run(pool, y->n * y->h, forward_row, &j);
+	pool_spread(pool, y->n * y->h, forward_row, &j);
 }
 
 static void backward_row(void *ctx, int job, int worker)
@@ -62,5 +62,5 @@ void upsample_backward(struct pool *pool, const struct view *dy, const struct vi
 	struct job j = {dx, dy, add};
 
 	check(dx, dy);
-	pool_run(pool, dx->n * dx->h, backward_row, &j);
+	pool_spread(pool, dx->n * dx->h, backward_row, &j);
 }

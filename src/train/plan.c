@@ -73,6 +73,7 @@ void plan_format(const struct plan *p, int batch, struct buf *out)
 	if (p->micro < batch)
 		buf_printf(
 			out,
-			"micro-batches of at most %d images, each with its own batch statistics\n",
+			"micro-batches of at most %d images, each with its own batch statistics: "
+			"all else is as for the whole batch\n",
 			p->micro);
 }

@@ -135,6 +135,7 @@ struct train *train_new(const struct train_options *opt, struct model *m, struct
 		.order = xcalloc((size_t)source->n, sizeof(int)),
 		.net_options = {.from = source->from,
 				.max_n = batch,
+				.batch = batch,
 				.h = source->img,
 				.w = source->img,
 				.path = opt->path,
@@ -269,59 +270,53 @@ static int not_finite(const struct train *t, const char *what, struct err *err)
 		       what, t->state.batch + 1, t->state.epoch + 1);
 }
 
-/* Forward, loss and backward of *n samples, added to the gradients; `loss` gets the means, *n the
- * number of samples there really were. */
-static int run_micro(struct train *t, const int *index, int *n, struct loss *loss, struct err *err)
+/* Forward, loss and backward of images first … first+n-1 of a batch of `all`, added to the gradients;
+ * `loss` gets their share of the batch's means. */
+static int run_part(struct train *t, int first, int n, int all, struct loss *loss, struct err *err)
 {
 	struct view maps[GRAPH_MAX_LEVELS], dmaps[GRAPH_MAX_LEVELS];
-	double time = profile_now();
+	double time;
 	int i;
 
-	*loss = (struct loss){0, 0, 0};
-	if (source_fill(t->source, t->pool, t->net, t->state.epoch, index, n, &t->targets, err))
-		return -1;
-	if (*n == 0)
-		return 0;
-	profile_lap(t->profile, "input", time);
-	net_forward(t->net, *n, t->model->params);
+	net_forward_part(t->net, first, n, t->model->params);
 	time = profile_now();
 	count_forward(t);
 	for (i = 0; i < net_noutputs(t->net); i++) {
-		maps[i] = net_output(t->net, i, *n);
-		dmaps[i] = net_output_grad(t->net, i, *n);
+		maps[i] = net_output(t->net, i, n);
+		dmaps[i] = net_output_grad(t->net, i, n);
 	}
-	loss_detect(t->loss, t->pool, maps, *n, t->targets.v, t->targets.n, dmaps, loss);
+	loss_detect_part(t->loss, t->pool, maps, first, n, all, t->targets.v, t->targets.n, dmaps,
+			 loss);
 	if (!isfinite(loss->box) || !isfinite(loss->obj) || !isfinite(loss->cls))
 		return not_finite(t, "loss", err);
 	profile_lap(t->profile, "loss", time);
-	t->images += *n;
-	net_backward(t->net, *n, t->grads);
+	net_backward(t->net, n, t->grads);
 	return 0;
 }
 
-/* A batch in equal micro-batches; its mean losses are added to the epoch's. */
+/* A batch in equal parts that fit the memory; its mean losses are added to the epoch's. */
 static int run_batch(struct train *t, struct err *err)
 {
 	const int first = (int)t->state.batch * t->opt.batch;
 	const int left = t->source->n - first;
-	const int size = left < t->opt.batch ? left : t->opt.batch;
-	const int parts = (size + t->plan.micro - 1) / t->plan.micro;
-	double sum[3] = {0};
+	const double time = profile_now();
 	struct loss loss;
-	int i, from, n, done = 0;
+	int i, from, parts, n = left < t->opt.batch ? left : t->opt.batch;
 
+	if (source_fill(t->source, t->pool, t->net, t->state.epoch, t->order + first, &n,
+			&t->targets, err))
+		return -1;
+	profile_lap(t->profile, "input", time);
+	t->images += n;
+	parts = (n + t->plan.micro - 1) / t->plan.micro;
 	for (i = 0; i < parts; i++) {
-		from = (int)((long)size * i / parts);
-		n = (int)((long)size * (i + 1) / parts) - from;
-		if (run_micro(t, t->order + first + from, &n, &loss, err))
+		from = (int)((long)n * i / parts);
+		if (run_part(t, from, (int)((long)n * (i + 1) / parts) - from, n, &loss, err))
 			return -1;
-		sum[0] += loss.box * n;
-		sum[1] += loss.obj * n;
-		sum[2] += loss.cls * n;
-		done += n;
+		t->state.loss[0] += loss.box;
+		t->state.loss[1] += loss.obj;
+		t->state.loss[2] += loss.cls;
 	}
-	for (i = 0; done && i < 3; i++)
-		t->state.loss[i] += sum[i] / done;
 	return 0;
 }
 

@@ -41,8 +41,8 @@ static void bench_make(struct bench *b, int n, int side, int c, struct pool *poo
 	int i;
 
 	*b = (struct bench){.pool = pool, .vectors = v};
-	b->bn = (struct bn){c,         1e-3f,     0.03f,     v,         v + c,    v + 2 * c,
-			    v + 3 * c, v + 4 * c, v + 5 * c, v + 6 * c, v + 7 * c};
+	b->bn = (struct bn){c,         1e-3f,     0.03f,     v,         v + c,     v + 2 * c,
+			    v + 3 * c, v + 4 * c, v + 5 * c, v + 6 * c, v + 7 * c, CONV_AUTO};
 	for (i = 0; i < c; i++)
 		v[3 * c + i] = 1;
 	bn_prepare_eval(&b->bn);

@@ -107,7 +107,7 @@ static void every_job_runs_once_on_any_number_of_threads(void **state)
 		struct sums *s = xcalloc(1, sizeof(*s));
 
 		for (round = 0; round < 50; round++)
-			pool_run(pool, 1000, add_job, s);
+			(round % 2 ? pool_spread : pool_run)(pool, 1000, add_job, s);
 		for (i = 0; i < 1000; i++)
 			assert_int_equal(s->slot[i], 50 * (i + 1));
 		assert_int_equal(s->worst_worker, 0);

@@ -94,8 +94,8 @@ static void fixture_make(struct fixture *f, const struct case_row *k, struct rng
 		f->running_mean[c] = (float)rng_normal(rng);
 		f->running_var[c] = (float)rng_range(rng, 0.5, 2);
 	}
-	f->bn = (struct bn){k->c,           1e-3f,   0.03f,   f->gamma, f->beta, f->running_mean,
-			    f->running_var, f->mean, f->rstd, f->scale, f->shift};
+	f->bn = (struct bn){k->c,           1e-3f,   0.03f,   f->gamma, f->beta,  f->running_mean,
+			    f->running_var, f->mean, f->rstd, f->scale, f->shift, CONV_AUTO};
 }
 
 static void take(double *to, const struct view *v)
@@ -243,7 +243,7 @@ static void values_and_gradients_agree_with_the_formula_on_any_number_of_threads
 static void running_statistics_follow_with_momentum_and_unbiased_variance(void **state)
 {
 	float one[1] = {1}, zero[1] = {0}, rm[1] = {1}, rv[1] = {2}, m[1], r[1], sc[1], sh[1];
-	struct bn bn = {1, 1e-3f, 0.1f, one, zero, rm, rv, m, r, sc, sh};
+	struct bn bn = {1, 1e-3f, 0.1f, one, zero, rm, rv, m, r, sc, sh, CONV_AUTO};
 	const double sums[2] = {1 + 2 + 6, 1 + 4 + 36}; /* mean 3, squares 14 from it */
 
 	(void)state;
@@ -259,7 +259,7 @@ static void folding_gives_what_the_batch_norm_gave(void **state)
 	const float gamma[2] = {1.5f, -1}, beta[2] = {0.25f, 2}, w[4] = {1, 2, 3, 4},
 		    b[2] = {0.5f, 0};
 	float rm[2] = {0.1f, -2}, rv[2] = {2, 0.5f}, m[2], r[2], sc[2], sh[2], wf[4], bf[2];
-	struct bn bn = {2, 1e-3f, 0.03f, gamma, beta, rm, rv, m, r, sc, sh};
+	struct bn bn = {2, 1e-3f, 0.03f, gamma, beta, rm, rv, m, r, sc, sh, CONV_AUTO};
 	int c;
 
 	(void)state;
@@ -277,7 +277,7 @@ static void folding_gives_what_the_batch_norm_gave(void **state)
 static void silu_is_accurate_to_a_few_units_in_the_last_place(void **state)
 {
 	float one[1] = {1}, zero[1] = {0}, rm[1] = {0}, rv[1] = {1}, m[1], r[1], sc[1], sh[1];
-	struct bn bn = {1, 0, 0.03f, one, zero, rm, rv, m, r, sc, sh};
+	struct bn bn = {1, 0, 0.03f, one, zero, rm, rv, m, r, sc, sh, CONV_AUTO};
 	struct test_view z = test_view_new(1, 1, 40001, 1, 0, 0, 0);
 	struct test_view y = test_view_new(1, 1, 40001, 1, 0, 0, 0);
 	double worst = 0;
@@ -330,8 +330,8 @@ static void one_row(const struct bnact_kernels *k, enum act act, const float *v,
 	r.sums = out->sums;
 	r.y = out->y;
 	k->forward(&r, act);
-	k->sums(&r, act);
 	r.y = out->dz;
+	k->sums(&r, act);
 	k->apply(&r, act);
 }
 

@@ -251,6 +251,39 @@ static void threads_and_writing_in_place_change_no_bit(void **state)
 	loss_free(c);
 }
 
+static void parts_of_a_batch_are_shares_of_its_loss(void **state)
+{
+	struct fixture *f = *state;
+	struct loss_ctx *c = loss_new(f->m->graph, &hyps[1], N, H, W);
+	const double loss = total(f, c, NULL, true);
+	double sum = 0;
+	int image, i, k;
+
+	for (image = 0; image < N; image++) {
+		struct view maps[2], dmaps[2];
+		struct loss l;
+
+		for (i = 0; i < 2; i++) {
+			maps[i] = dmaps[i] = view_batch(&f->maps[i], 1);
+			maps[i].p += (size_t)image * view_image(&maps[i]);
+			dmaps[i].p = xcalloc(view_image(&maps[i]), sizeof(float));
+		}
+		loss_detect_part(c, NULL, maps, image, 1, N, targets, ARRAY_LEN(targets), dmaps,
+				 &l);
+		sum += N * (l.box + l.obj + l.cls);
+		for (i = 0; i < 2; i++) {
+			const float *want = view_at(&f->dmaps[i], image, 0, 0);
+
+			for (k = 0; k < (int)view_image(&maps[i]); k++)
+				assert_true(fabsf(dmaps[i].p[k] - want[k]) <=
+					    1e-6f * (1 + fabsf(want[k])));
+			free(dmaps[i].p);
+		}
+	}
+	assert_true(fabs(sum - loss) <= 1e-9 * loss);
+	loss_free(c);
+}
+
 static void no_targets_leave_objectness_alone(void **state)
 {
 	struct fixture *f = *state;
@@ -296,6 +329,7 @@ int main(void)
 		cmocka_unit_test(the_box_gradient_is_its_slope),
 		cmocka_unit_test_setup_teardown(threads_and_writing_in_place_change_no_bit, setup,
 						teardown),
+		cmocka_unit_test(parts_of_a_batch_are_shares_of_its_loss),
 		cmocka_unit_test(no_targets_leave_objectness_alone),
 		cmocka_unit_test(gains_scale_as_theirs_do),
 	};

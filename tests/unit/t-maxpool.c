@@ -7,8 +7,9 @@ struct case_row {
 };
 
 static const struct case_row cases[] = {
-	{{5, 1, 2}, 2, 7, 9, 70}, {{13, 1, 6}, 1, 10, 8, 5}, {{2, 2, 0}, 1, 8, 6, 16},
-	{{3, 2, 1}, 2, 9, 7, 3},  {{5, 1, 2}, 1, 1, 2, 8},   {{2, 3, 1}, 1, 8, 8, 64},
+	{{5, 1, 2, CONV_AUTO}, 2, 7, 9, 70}, {{13, 1, 6, CONV_AUTO}, 1, 10, 8, 5},
+	{{2, 2, 0, CONV_AUTO}, 1, 8, 6, 16}, {{3, 2, 1, CONV_AUTO}, 2, 9, 7, 3},
+	{{5, 1, 2, CONV_AUTO}, 1, 1, 2, 8},  {{2, 3, 1, CONV_AUTO}, 1, 8, 8, 64},
 };
 
 /* Values in few levels, so that ties are common: the first one takes the gradient. */
@@ -105,7 +106,7 @@ static void values_and_gradients_agree_with_the_definition(void **state)
 
 static void a_nan_in_a_window_is_its_maximum(void **state)
 {
-	const struct maxpool m = {3, 1, 1};
+	const struct maxpool m = {3, 1, 1, CONV_AUTO};
 	struct test_view x = test_view_new(1, 3, 5, 1, 0, 0, 0);
 	struct test_view y = test_view_new(1, 3, 5, 1, 0, 0, 0);
 	int i;

@@ -313,6 +313,71 @@ static void making_activations_again_changes_no_gradient(void **state)
 	free(all);
 }
 
+/* A few images at a time through each segment: sums are taken in another order, no more. */
+static void pieces_of_a_batch_make_the_whole(void **state)
+{
+	struct fixture *f = *state;
+	const struct graph *g = f->m->graph;
+	struct net_options opt = {.train = true};
+	float *whole = gradients(f, opt, NULL), *pieces;
+	int i;
+
+	for (opt.chunk = 1; opt.chunk < N; opt.chunk++) {
+		pieces = gradients(f, opt, NULL);
+		for (i = 0; i < g->nparams; i++) {
+			const struct param *p = &g->params[i];
+			double norm = 0, off = 0;
+			size_t k;
+
+			for (k = p->offset; k < p->offset + p->count; k++) {
+				norm += (double)whole[k] * whole[k];
+				off += pow((double)pieces[k] - whole[k], 2);
+			}
+			if (!(off <= 1e-8 * norm))
+				fail_msg("%s: off by %g of %g", p->name, sqrt(off), sqrt(norm));
+		}
+		free(pieces);
+	}
+	free(whole);
+}
+
+/* A batch in parts, whose inputs are all there: without batch statistics nothing else changes. */
+static void parts_of_a_batch_make_the_whole(void **state)
+{
+	struct fixture *f = *state;
+	const size_t n = f->m->graph->nfloats;
+	struct net_options opt = {.train = true, .freeze = LAYERS - 1};
+	float *whole = gradients(f, opt, NULL), *parts = xcalloc(n, sizeof(float));
+	struct err err;
+	struct net *net;
+	struct view x;
+	int first, i;
+
+	opt.max_n = 1;
+	opt.batch = N;
+	opt.h = H;
+	opt.w = W;
+	net = net_new(f->m->graph, &opt, NULL, &err);
+	assert_non_null(net);
+	net_load_params(net, f->m->params);
+	x = net_input(net, 0, N);
+	assert_int_equal(x.n, N);
+	view_from_nchw(&x, f->image);
+	for (first = 0; first < N; first++) {
+		net_forward_part(net, first, 1, f->m->params);
+		for (i = 0; i < net_noutputs(net); i++) {
+			const struct view d = net_output_grad(net, i, 1);
+
+			view_from_nchw(&d, f->weight[i] + (size_t)(first * d.c * d.h * d.w));
+		}
+		net_backward(net, 1, parts);
+	}
+	assert_close(parts, whole, n, 1e-5);
+	net_free(net);
+	free(whole);
+	free(parts);
+}
+
 static void threads_change_no_bit(void **state)
 {
 	struct fixture *f = *state;
@@ -322,7 +387,7 @@ static void threads_change_no_bit(void **state)
 	int threads;
 
 	for (i = 0; i < ARRAY_LEN(paths); i++) {
-		struct net_options opt = {.path = paths[i]};
+		struct net_options opt = {.path = paths[i], .chunk = i % 2};
 		float *y = NULL, *g = NULL;
 		enum conv_path path;
 		struct err err;
@@ -620,6 +685,8 @@ int main(void)
 		cmocka_unit_test(a_frozen_network_computes_what_evaluation_does),
 		cmocka_unit_test(every_cut_composes),
 		cmocka_unit_test(making_activations_again_changes_no_gradient),
+		cmocka_unit_test(pieces_of_a_batch_make_the_whole),
+		cmocka_unit_test(parts_of_a_batch_make_the_whole),
 		cmocka_unit_test(threads_change_no_bit),
 		cmocka_unit_test(kernel_paths_agree_to_rounding),
 		cmocka_unit_test_setup_teardown(gradients_are_the_slopes_of_the_loss, setup_smooth,

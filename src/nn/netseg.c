@@ -1,0 +1,243 @@
+/*
+ * netseg.c - in which order, and how many images at a time, the operations of a plan are run.
+ *
+ * A convolution is moved up to where its input is made, and the sums of a batch norm's gradient to
+ * where that gradient is: both then find it in the cache. The sizes of chunks follow from shapes
+ * alone, so that results do not depend on the processor.
+ */
+#include "nn/netplan.h"
+
+#include <limits.h>
+
+/* Pixels of the largest map of a segment that a chunk may have, but at least one image: of 64
+ * channels that is 1.6 MB, and 20 x 20 maps pass in one piece, since their weights are larger than
+ * they are. */
+#define CHUNK_PIXELS 6400
+
+/* ---- order ---- */
+
+static bool overlap(struct slot a, struct slot b)
+{
+	return a.buf >= 0 && a.buf == b.buf && a.c0 < b.c0 + b.c && b.c0 < a.c0 + a.c;
+}
+
+/* What an operation writes; a pool also writes z. */
+static struct slot written_by(const struct op *op)
+{
+	switch (op->kind) {
+	case OP_CONV:
+	case OP_BNACT:
+	case OP_MAXPOOL:
+	case OP_UPSAMPLE:
+	case OP_COPY:
+	case OP_FOCUS:
+	case OP_FLATTEN:
+	case OP_CLEAR:
+	case OP_ADD:
+		return op->y;
+	case OP_BNACT_SUMS:
+	case OP_BNACT_APPLY:
+	case OP_DATA_BACK:
+	case OP_MAXPOOL_BACK:
+	case OP_UPSAMPLE_BACK:
+	case OP_FOCUS_BACK:
+	case OP_FLATTEN_BACK:
+		return op->z;
+	case OP_BIAS_BACK:
+	case OP_WEIGHT_BACK:
+	case OP_LOSS:
+		break;
+	}
+	return SLOT_NONE;
+}
+
+static bool touches(const struct op *op, struct slot s)
+{
+	return overlap(op->x, s) || overlap(op->y, s) || overlap(op->z, s);
+}
+
+/* Whether two neighbours may not change places. */
+static bool depend(const struct op *a, const struct op *b)
+{
+	return a->kind == OP_LOSS || b->kind == OP_LOSS || touches(b, written_by(a)) ||
+	       touches(a, written_by(b));
+}
+
+static bool moves_up(const struct plan *p, const struct op *op)
+{
+	return op->kind == OP_BNACT_SUMS ||
+	       (op->kind == OP_CONV && p->units[op->unit].mode == UNIT_BATCH);
+}
+
+static void reorder(struct plan *p)
+{
+	int i, j;
+
+	for (i = 1; i < p->nops; i++)
+		for (j = i; j > 0 && moves_up(p, &p->ops[j]); j--) {
+			const struct op op = p->ops[j];
+
+			if (depend(&p->ops[j - 1], &op))
+				break;
+			p->ops[j] = p->ops[j - 1];
+			p->ops[j - 1] = op;
+		}
+	for (i = 0; i < p->nops; i++)
+		if (p->ops[i].kind == OP_LOSS)
+			p->loss = i;
+}
+
+/* ---- segments ---- */
+
+/* Whether the batch must have passed operation `a` before any of it may pass `b`. */
+static bool needs_batch(const struct plan *p, const struct op *a, const struct op *b)
+{
+	if (a->kind == OP_LOSS || b->kind == OP_LOSS)
+		return true;
+	if (b->unit < 0 || a->unit != b->unit || p->units[b->unit].mode != UNIT_BATCH)
+		return false;
+	return (a->kind == OP_CONV && b->kind == OP_BNACT && a - p->ops < p->loss) ||
+	       (a->kind == OP_BNACT_SUMS && b->kind == OP_BNACT_APPLY);
+}
+
+static long slot_pixels(const struct plan *p, struct slot s)
+{
+	return s.buf < 0 ? 0 : (long)p->bufs[s.buf].h * p->bufs[s.buf].w;
+}
+
+static int chunk_of(const struct plan *p, const struct segment *s)
+{
+	long most = 1, chunk;
+	int i;
+
+	for (i = s->op0; i < s->op1; i++) {
+		const struct op *op = &p->ops[i];
+		const long n[] = {slot_pixels(p, op->x), slot_pixels(p, op->y),
+				  slot_pixels(p, op->z)};
+		size_t k;
+
+		for (k = 0; k < ARRAY_LEN(n); k++)
+			most = n[k] > most ? n[k] : most;
+	}
+	chunk = p->opt.chunk ? p->opt.chunk : CHUNK_PIXELS / most;
+	if (chunk > p->opt.max_n)
+		return p->opt.max_n;
+	return chunk < 1 ? 1 : (int)chunk;
+}
+
+static void close_segment(struct plan *p, int op0, int op1)
+{
+	struct segment s = {.op0 = op0, .op1 = op1};
+
+	s.chunk = chunk_of(p, &s);
+	if (p->ops[op0].kind == OP_LOSS)
+		p->loss_segment = p->nsegments;
+	GROW(p->segments, p->nsegments, p->segments_cap);
+	p->segments[p->nsegments++] = s;
+}
+
+static void cut(struct plan *p)
+{
+	int i, j, start = 0;
+
+	for (i = 1; i < p->nops; i++)
+		for (j = start; j < i; j++)
+			if (needs_batch(p, &p->ops[j], &p->ops[i])) {
+				close_segment(p, start, i);
+				start = i;
+			}
+	close_segment(p, start, p->nops);
+}
+
+/* ---- lives ---- */
+
+static void touch(struct plan *p, struct slot s, int segment)
+{
+	struct buffer *b;
+
+	if (s.buf < 0)
+		return;
+	b = &p->bufs[s.buf];
+	if (segment < b->t0)
+		b->t0 = segment;
+	if (segment > b->t1)
+		b->t1 = segment;
+}
+
+/* By the caller, who sees whole batches. */
+static void touch_outside(struct plan *p, struct slot s, int segment)
+{
+	touch(p, s, segment);
+	if (s.buf >= 0)
+		p->bufs[s.buf].outside = true;
+}
+
+static void touch_ends(struct plan *p)
+{
+	int i;
+
+	for (i = 0; i < p->ninputs; i++) {
+		const struct slot in = plan_slot(p, p->inputs[i]);
+
+		touch_outside(p, in, 0);
+		p->bufs[in.buf].input = true;
+		if (p->opt.batch > p->opt.max_n) /* the next part's images stay */
+			touch_outside(p, in, p->nsegments - 1);
+		if (p->tensor[p->inputs[i]].needs_grad)
+			touch_outside(p, plan_grad_slot(p, p->inputs[i]), p->nsegments - 1);
+	}
+	for (i = 0; i < p->noutputs; i++) {
+		touch_outside(p, plan_slot(p, p->outputs[i]), p->loss_segment);
+		if (p->tensor[p->outputs[i]].needs_grad)
+			touch_outside(p, plan_grad_slot(p, p->outputs[i]), p->loss_segment);
+	}
+	for (i = 0; p->opt.keep_all && i < p->nbufs; i++) {
+		touch_outside(p, (struct slot){i, 0, 0}, 0);
+		touch_outside(p, (struct slot){i, 0, 0}, p->nsegments - 1);
+	}
+}
+
+static void size_buffer(struct plan *p, struct buffer *b)
+{
+	struct view v = {NULL, p->opt.max_n, b->h, b->w, b->c, b->c, b->pad};
+
+	if (b->t1 < b->t0) { /* never touched */
+		b->t0 = b->t1 = 0;
+		return;
+	}
+	if (b->t0 == b->t1 && !b->outside)
+		v.n = p->segments[b->t0].chunk;
+	if (b->input)
+		v.n = p->opt.batch;
+	b->images = v.n;
+	if (b->bytes)
+		b->floats = ((size_t)v.n * b->bytes + sizeof(float) - 1) / sizeof(float);
+	else
+		b->floats = view_floats(&v, &b->lead);
+}
+
+static void live(struct plan *p)
+{
+	int s, i;
+
+	for (i = 0; i < p->nbufs; i++) {
+		p->bufs[i].t0 = INT_MAX;
+		p->bufs[i].t1 = -1;
+	}
+	for (s = 0; s < p->nsegments; s++)
+		for (i = p->segments[s].op0; i < p->segments[s].op1; i++) {
+			touch(p, p->ops[i].x, s);
+			touch(p, p->ops[i].y, s);
+			touch(p, p->ops[i].z, s);
+		}
+	touch_ends(p);
+	for (i = 0; i < p->nbufs; i++)
+		size_buffer(p, &p->bufs[i]);
+}
+
+void plan_segments(struct plan *p)
+{
+	reorder(p);
+	cut(p);
+	live(p);
+}
