@@ -172,3 +172,25 @@ aggregate() {
 		[ "$many" -le $most ]
 	done
 }
+
+@test "clients are sampled by seed and round alone" {
+	aggregate --sample 2 --clients a,b,c,d,e --round 1 --seed 3
+	assert_ok
+	[ "${#lines[@]}" -eq 2 ]
+	first=$output
+	aggregate --sample 40% --clients a,b,c,d,e --round 1 --seed 3
+	[ "$output" = "$first" ]
+	for r in $(seq 12); do
+		aggregate --sample 2 --clients a,b,c,d,e --round "$r" --seed 3
+		printf '%s\n' "$output"
+	done | sort -u >seen
+	[ "$(wc -l <seen)" -eq 5 ]
+	aggregate --sample 5 --clients a,b,c,d,e --round 1
+	[ "$output" = $'a\nb\nc\nd\ne' ]
+	aggregate --sample 6 --clients a,b,c,d,e --round 1
+	assert_one_line_error 2 '--sample 6 of 5 clients is not possible'
+	aggregate --sample 2 --round 1
+	assert_status 2
+	aggregate --sample 2 --clients a,b w1.st
+	assert_status 2
+}

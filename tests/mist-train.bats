@@ -71,6 +71,28 @@ assert_rises() {
 	[[ $output != *model.[012].* && $output == *model.3.* ]] || fail "$output"
 }
 
+@test "--proximal keeps the weights near where they started, and changes nothing by itself" {
+	local mu far near
+	# one step starts at w0, where the term has no slope
+	for mu in 0 5; do
+		mist mist-train -w "$w" --features "$f" --epochs 1 --batch-size 64 --proximal $mu -o one$mu.st
+		assert_ok
+	done
+	assert_same one0.st one5.st
+	for mu in 0 5; do
+		mist mist-train -w "$w" --features "$f" --epochs 30 --batch-size 4 --nbs 4 --warmup-epochs 0 \
+			--lr0 0.01 --proximal $mu --project p$mu -o mu$mu.safetensors
+		assert_ok
+	done
+	# the distance from w0, as mist-aggregate reports it of one client
+	far=$("$(prog mist-aggregate)" -q --global "$w" --report - -o x mu0.safetensors | awk 'NR == 2 {print $4}')
+	near=$("$(prog mist-aggregate)" -q --global "$w" --report - -o x mu5.safetensors | awk 'NR == 2 {print $4}')
+	awk -v far="$far" -v near="$near" 'BEGIN {exit !(near > 0 && near < 0.7 * far)}' || fail "$near, $far"
+	mist mist-train -w "$w" --features "$f" --epochs 30 --batch-size 4 --nbs 4 --warmup-epochs 0 \
+		--lr0 0.01 --proximal 4 --project p5 --resume
+	assert_one_line_error 2 "it was started with --proximal '5', not '4'"
+}
+
 @test "standard input and standard output make a filter" {
 	mist mist-train -w "$w" --features "$f" --epochs 1 -o file.safetensors
 	assert_ok

@@ -5,6 +5,7 @@
 #include "fed/gather.h"
 #include "fed/inbox.h"
 #include "fed/merge.h"
+#include "fed/sampling.h"
 #include "fed/strategy.h"
 
 #include <stddef.h>
@@ -17,6 +18,7 @@ struct opts {
 	struct merge_options streams;
 	struct gather_options gather;
 	struct gather_texts texts;
+	const char *sample;
 	char **files; /* borrowed from argv */
 	int nfiles;
 };
@@ -87,6 +89,8 @@ static const struct row {
 	 "Which round this is (default: known by its output)"},
 	{"record", "FILE", TEXT, INBOX, OPT(gather.record), 0, 0,
 	 "What was taken for which round (default: .mist-inbox.json in DIR)"},
+	{"sample", "K", TEXT, INBOX, OPT(sample), 0, 0,
+	 "Print K (or 10%) of --clients, drawn by --seed and --round, and end"},
 	{"max-staleness", "N", LONG, INBOX, OPT(gather.max_staleness), 0, COUNT_MAX,
 	 "Weights more than N rounds behind others are late"},
 };
@@ -115,27 +119,16 @@ static void take(const struct row *row, struct opts *o, char *arg, struct argp_s
 
 static void check(const struct opts *o, struct argp_state *state)
 {
-	const struct gather_options *g = &o->gather;
 	const char *output = o->cli.output ? o->cli.output : "-";
 
+	if (o->sample && (!o->texts.clients || !o->gather.round || o->gather.inbox || o->nfiles))
+		argp_error(state, "--sample goes with --clients and --round, and no more");
 	if (o->weights.report && !strcmp(o->weights.report, "-") && !strcmp(output, "-"))
 		argp_error(state, "--report - needs -o FILE, for the weights");
-	if (!g->inbox) {
-		if (!o->nfiles)
-			argp_error(state, "no FILE was given");
-		if (g->min_clients || o->texts.trigger || o->texts.clients || o->texts.deadline ||
-		    g->quorum || g->wait > 0 || g->round || g->record || g->max_staleness >= 0)
-			argp_error(state, "waiting for clients needs --inbox DIR");
-		return;
-	}
-	if (o->nfiles)
+	if (!o->gather.inbox && !o->nfiles && !o->sample)
+		argp_error(state, "no FILE was given");
+	if (o->gather.inbox && o->nfiles)
 		argp_error(state, "FILE and --inbox exclude each other");
-	if (!strcmp(output, "-"))
-		argp_error(state, "--inbox needs -o FILE");
-	if (!g->min_clients && !o->texts.trigger)
-		argp_error(state, "--inbox needs --min-clients N or --trigger EXPR");
-	if (g->quorum && !o->texts.deadline)
-		argp_error(state, "--quorum needs --deadline T");
 }
 
 static error_t parse(int key, char *arg, struct argp_state *state)
@@ -183,36 +176,33 @@ static int combine(void *ctx, enum inbox_kind kind, char *const *paths, int n,
 	return rc;
 }
 
-static int run_inbox(struct opts *o, struct err *err)
-{
-	int rc = gather_parse(&o->gather, &o->texts, err);
-
-	if (!rc)
-		rc = gather_run(&o->gather, err);
-	gather_release(&o->gather);
-	return rc;
-}
-
 static int run(void *opts, struct err *err)
 {
 	struct opts *o = opts;
+	struct gather_options *g = &o->gather;
 	enum inbox_kind kind;
+	int rc;
 
 	o->notices = cli_notices(&o->cli);
 	o->details = (struct notices){say, &o->cli};
-	o->weights.notices = o->streams.notices = &o->notices;
-	o->weights.details = o->streams.details = &o->details;
-	o->gather.output = o->cli.output;
-	o->gather.allow_seeded = o->streams.allow_seeded;
-	o->gather.combine = combine;
-	o->gather.ctx = o;
-	o->gather.notices = &o->notices;
-	o->gather.details = &o->details;
-	if (o->gather.inbox)
-		return run_inbox(o, err);
-	if (inbox_kind(o->files, o->nfiles, &kind, err))
-		return -1;
-	return combine(o, kind, o->files, o->nfiles, NULL, err);
+	o->weights.notices = o->streams.notices = g->notices = &o->notices;
+	o->weights.details = o->streams.details = g->details = &o->details;
+	g->output = o->cli.output;
+	g->allow_seeded = o->streams.allow_seeded;
+	g->combine = combine;
+	g->ctx = o;
+	rc = gather_parse(g, &o->texts, !o->sample, err);
+	if (!rc && o->sample)
+		rc = sampling_print(o->sample, o->cli.seed, g->round, g->clients, g->nclients,
+				    g->output, err);
+	else if (!rc && g->inbox)
+		rc = gather_run(g, err);
+	else if (!rc)
+		rc = inbox_kind(o->files, o->nfiles, &kind, err)
+			     ? -1
+			     : combine(o, kind, o->files, o->nfiles, NULL, err);
+	gather_release(g);
+	return rc;
 }
 
 int main(int argc, char **argv)

@@ -50,6 +50,8 @@ static const struct row {
 	{"cos-lr", 268, NULL, YES, TRAIN(cosine), 0, 0, "Let the rate fall as a cosine"},
 	{"freeze", 269, "N", INT, TRAIN(freeze), 0, 1e4,
 	 "Freeze the first N layers, batch norms included"},
+	{"proximal", 284, "MU", REAL, TRAIN(proximal), 0, 1e6,
+	 "FedProx: add MU/2 |w - w0|^2 to a step's loss, w0 being WEIGHTS"},
 	{"no-shuffle", 270, NULL, NO, TRAIN(shuffle), 0, 0, "Take the samples in their order"},
 	{"patience", 271, "N", LONG, TRAIN(patience), 0, 1e6,
 	 "With --val, end after N epochs without a better one (default 100; 0: never)"},

@@ -56,8 +56,13 @@ struct gather_options {
 	const struct notices *notices, *details;
 };
 
-/* Sets clients, trigger and deadline from their texts; gather_release frees them, also after -1. */
-int gather_parse(struct gather_options *o, const struct gather_texts *t, struct err *err);
+/*
+ * Sets clients, trigger and deadline from their texts; gather_release frees them, also after -1.
+ * `check`: what goes with an inbox goes with nothing else, and an inbox needs an output and a number of
+ * clients or a trigger.
+ */
+int gather_parse(struct gather_options *o, const struct gather_texts *t, bool check,
+		 struct err *err);
 void gather_release(struct gather_options *o);
 
 /*

@@ -103,8 +103,31 @@ struct stop *gather_trigger(const char *text, struct err *err)
 	return s;
 }
 
-int gather_parse(struct gather_options *o, const struct gather_texts *t, struct err *err)
+static int check_options(const struct gather_options *o, const struct gather_texts *t,
+			 struct err *err)
 {
+	const bool any = o->min_clients || t->trigger || t->clients || t->deadline || o->quorum ||
+			 o->wait > 0 || o->round || o->record || o->max_staleness >= 0;
+
+	if (!o->inbox && any)
+		return err_set(err, STATUS_USAGE, "waiting for clients needs --inbox DIR");
+	if (!o->inbox)
+		return 0;
+	if (!o->output || !strcmp(o->output, "-"))
+		return err_set(err, STATUS_USAGE, "--inbox needs -o FILE");
+	if (!o->min_clients && !t->trigger)
+		return err_set(err, STATUS_USAGE,
+			       "--inbox needs --min-clients N or --trigger EXPR");
+	if (o->quorum && !t->deadline)
+		return err_set(err, STATUS_USAGE, "--quorum needs --deadline T");
+	return 0;
+}
+
+int gather_parse(struct gather_options *o, const struct gather_texts *t, bool check,
+		 struct err *err)
+{
+	if (check && check_options(o, t, err))
+		return -1;
 	if (t->deadline && gather_deadline_parse(t->deadline, &o->deadline, err))
 		return -1;
 	if (t->clients && gather_clients(t->clients, &o->clients, &o->nclients, err))

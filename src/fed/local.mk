@@ -6,6 +6,7 @@ libmist_a_SOURCES += \
 	src/fed/cohort.c src/fed/cohort.h \
 	src/fed/combine.c src/fed/combine.h \
 	src/fed/contribution.c src/fed/contribution.h \
+	src/fed/sampling.c src/fed/sampling.h \
 	src/fed/server.c src/fed/server.h \
 	src/fed/gather.c src/fed/gather.h src/fed/gather_text.c \
 	src/fed/intake.c src/fed/intake.h \
@@ -29,6 +30,11 @@ check_PROGRAMS += tests/unit/t-combine
 tests_unit_t_combine_SOURCES = tests/unit/t-combine.c
 tests_unit_t_combine_CFLAGS = $(AM_CFLAGS) $(unit_cflags)
 tests_unit_t_combine_LDADD = $(LDADD) $(CMOCKA_LIBS)
+
+check_PROGRAMS += tests/unit/t-sampling
+tests_unit_t_sampling_SOURCES = tests/unit/t-sampling.c
+tests_unit_t_sampling_CFLAGS = $(AM_CFLAGS) $(unit_cflags)
+tests_unit_t_sampling_LDADD = $(LDADD) $(CMOCKA_LIBS)
 
 check_PROGRAMS += tests/unit/t-gather
 tests_unit_t_gather_SOURCES = tests/unit/t-gather.c

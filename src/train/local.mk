@@ -3,6 +3,7 @@ libmist_a_SOURCES += \
 	src/train/checkpoint.c src/train/checkpoint.h \
 	src/train/move.c src/train/move.h \
 	src/train/plan.c src/train/plan.h \
+	src/train/proximal.c src/train/proximal.h \
 	src/train/session.c src/train/session.h \
 	src/train/source.c src/train/source.h \
 	src/train/source_features.c src/train/source_images.c \
@@ -10,6 +11,11 @@ libmist_a_SOURCES += \
 	src/train/validate.c src/train/validate.h
 
 if HAVE_CMOCKA
+check_PROGRAMS += tests/unit/t-proximal
+tests_unit_t_proximal_SOURCES = tests/unit/t-proximal.c
+tests_unit_t_proximal_CFLAGS = $(AM_CFLAGS) $(unit_cflags)
+tests_unit_t_proximal_LDADD = $(LDADD) $(CMOCKA_LIBS)
+
 check_PROGRAMS += tests/unit/t-checkpoint tests/unit/t-move tests/unit/t-train
 tests_unit_t_checkpoint_SOURCES = tests/unit/t-checkpoint.c
 tests_unit_t_checkpoint_CFLAGS = $(AM_CFLAGS) $(unit_cflags)

@@ -6,8 +6,8 @@
 
 static size_t sum(const struct plan *p)
 {
-	return p->weights + p->gradients + p->moments + p->average + p->net + p->samples +
-	       p->evaluation + p->program;
+	return p->weights + p->gradients + p->moments + p->average + p->start + p->net +
+	       p->samples + p->evaluation + p->program;
 }
 
 static size_t set_micro(struct plan *p, int micro, const struct graph *g, struct net_options *net,
@@ -21,7 +21,7 @@ static size_t set_micro(struct plan *p, int micro, const struct graph *g, struct
 }
 
 int plan_make(struct plan *p, const struct graph *g, struct net_options *net, struct pool *pool,
-	      enum optim_kind kind, size_t samples, size_t evaluation, size_t limit,
+	      enum optim_kind kind, bool proximal, size_t samples, size_t evaluation, size_t limit,
 	      struct err *err)
 {
 	const size_t arena = g->nfloats * sizeof(float);
@@ -32,6 +32,7 @@ int plan_make(struct plan *p, const struct graph *g, struct net_options *net, st
 		.gradients = arena,
 		.moments = optim_bytes(g, kind),
 		.average = arena,
+		.start = proximal ? arena : 0,
 		.samples = samples,
 		.evaluation = evaluation,
 		.program = PROGRAM,
@@ -65,6 +66,7 @@ void plan_format(const struct plan *p, int batch, struct buf *out)
 	line(out, "gradients", p->gradients);
 	line(out, "moments", p->moments);
 	line(out, "moving average", p->average);
+	line(out, "starting weights", p->start);
 	line(out, "network", p->net);
 	line(out, "samples", p->samples);
 	line(out, "evaluation", p->evaluation);

@@ -8,6 +8,7 @@
 #include "model/schedule.h"
 #include "nn/profile.h"
 #include "train/checkpoint.h"
+#include "train/proximal.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -29,11 +30,11 @@ struct train {
 	struct optim *optim;
 	struct schedule schedule;
 	struct train_state state;
-	float *grads, *ema;
-	json_t *options;         /* what a resumed run must share */
-	char *last, *best, *csv; /* files of the project */
-	long nb;                 /* batches an epoch */
-	int *order;              /* of the samples in this epoch */
+	float *grads, *ema, *start; /* start: for --proximal, or NULL */
+	json_t *options;            /* what a resumed run must share */
+	char *last, *best, *csv;    /* files of the project */
+	long nb;                    /* batches an epoch */
+	int *order;                 /* of the samples in this epoch */
 	struct target_list targets;
 	double began, saved; /* seconds of the monotonic clock */
 	long unsaved;        /* steps since the last checkpoint */
@@ -74,6 +75,7 @@ static json_t *list_options(const struct train *t)
 	set_option(list, "--no-shuffle", "%s", o->shuffle ? "no" : "yes");
 	set_option(list, "--seed", "%llu", (unsigned long long)o->seed);
 	set_option(list, "--clip", "%.17g", o->clip);
+	set_option(list, "--proximal", "%.17g", o->proximal);
 	set_option(list, "a warm-up of at least", "%d", o->warmup_floor);
 	set_option(list, "micro-batches of", "%d", t->plan.micro);
 	set_option(list, "--weights", "%s", t->model->digest);
@@ -111,6 +113,10 @@ static int build(struct train *t, struct err *err)
 	t->grads = xcalloc(g->nfloats, sizeof(float));
 	t->ema = xcalloc(g->nfloats, sizeof(float));
 	memcpy(t->ema, t->model->params, g->nfloats * sizeof(float));
+	if (t->opt.proximal > 0) {
+		t->start = xcalloc(g->nfloats, sizeof(float));
+		memcpy(t->start, t->model->params, g->nfloats * sizeof(float));
+	}
 	t->optim = optim_new(g, t->opt.optimizer, t->net_options.freeze);
 	return 0;
 }
@@ -147,8 +153,8 @@ struct train *train_new(const struct train_options *opt, struct model *m, struct
 		t->best = path_join(opt->project, "best.safetensors");
 		t->csv = path_join(opt->project, "results.csv");
 	}
-	if (plan_make(&t->plan, m->graph, &t->net_options, pool, opt->optimizer, source->bytes,
-		      opt->evaluation, opt->mem_limit, err) ||
+	if (plan_make(&t->plan, m->graph, &t->net_options, pool, opt->optimizer, opt->proximal > 0,
+		      source->bytes, opt->evaluation, opt->mem_limit, err) ||
 	    build(t, err)) {
 		train_free(t);
 		return NULL;
@@ -175,6 +181,7 @@ void train_free(struct train *t)
 	json_decref(t->options);
 	free(t->grads);
 	free(t->ema);
+	free(t->start);
 	free(t->order);
 	free(t->last);
 	free(t->best);
@@ -322,9 +329,12 @@ static int run_batch(struct train *t, struct err *err)
 
 static int make_step(struct train *t, const struct optim_rates *rates, struct err *err)
 {
-	double time = profile_now();
-	double norm = optim_grad_norm(t->optim, t->pool, t->grads), scale = 1;
+	double time = profile_now(), norm, scale = 1;
 
+	if (t->start)
+		proximal_add(t->model->graph, t->net_options.freeze, t->opt.proximal,
+			     t->model->params, t->start, t->grads);
+	norm = optim_grad_norm(t->optim, t->pool, t->grads);
 	if (!isfinite(norm))
 		return not_finite(t, "gradient", err);
 	if (t->opt.clip > 0 && norm > t->opt.clip)

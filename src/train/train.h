@@ -48,6 +48,7 @@ struct train_options {
 	long epochs;
 	int batch, nbs, freeze;
 	int warmup_floor; /* see schedule_init */
+	double proximal;  /* FedProx's mu (proximal.h); 0: none */
 	double clip;      /* largest norm of a step's gradient; 0: any */
 	uint64_t seed;
 	enum conv_path path;
