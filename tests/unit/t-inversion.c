@@ -38,7 +38,7 @@ static void write_stream(const struct fixture *f, enum encoding encoding, enum m
 					  .threads = 1};
 	struct extract_options resolved = o;
 	const uint64_t seed = 1;
-	struct privacy spent;
+	struct certificate certificate;
 	struct noise noise;
 	struct extract *x;
 	struct err err;
@@ -47,7 +47,7 @@ static void write_stream(const struct fixture *f, enum encoding encoding, enum m
 	assert_int_equal(noise_init(&noise, mechanism, epsilon, &seed, &err), 0);
 	x = extract_new(f->m, f->data, &noise, &resolved, &err);
 	assert_non_null(x);
-	assert_int_equal(extract_run(x, f->stream, &spent, &err), 0);
+	assert_int_equal(extract_run(x, f->stream, &certificate, &err), 0);
 	extract_free(x);
 	noise_release(&noise);
 }
