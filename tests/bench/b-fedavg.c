@@ -19,9 +19,10 @@ struct bench {
 static void average(void *bench)
 {
 	struct bench *b = bench;
-	const struct strategy_options opt = {0};
+	struct strategy_options opt;
 	struct err err = ERR_INIT;
 
+	strategy_defaults(&opt);
 	if (strategy_run(b->file, b->n, "/dev/null", &opt, &err))
 		bench_fail(&err);
 }
