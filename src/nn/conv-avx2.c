@@ -5,3 +5,5 @@
 #define TILE_NARROW  12
 #define CONV_KERNELS conv_kernels_avx2
 #include "nn/conv-kernel.inc.h"
+#define WINO_KERNELS wino_kernels_avx2
+#include "nn/conv-wino.inc.h"

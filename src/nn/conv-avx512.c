@@ -5,3 +5,5 @@
 #define TILE_NARROW  24
 #define CONV_KERNELS conv_kernels_avx512
 #include "nn/conv-kernel.inc.h"
+#define WINO_KERNELS wino_kernels_avx512
+#include "nn/conv-wino.inc.h"

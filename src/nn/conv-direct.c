@@ -21,7 +21,7 @@ bool direct_reaches(const struct conv_shape *s)
 	return s->groups == 1 && s->kh <= CONV_MAX_TAPS && s->kw <= CONV_MAX_TAPS;
 }
 
-static const struct conv_kernels *kernels(enum conv_path path)
+const struct conv_kernels *direct_kernels(enum conv_path path)
 {
 #ifdef HAVE_X86_KERNELS
 	if (path == CONV_AVX512)
@@ -145,7 +145,7 @@ struct direct *direct_new(const struct conv *c)
 {
 	struct direct *d = xcalloc(1, sizeof(*d));
 
-	d->k = kernels(c->path);
+	d->k = direct_kernels(c->path);
 	plan_forward(&d->forward, &c->s, d->k);
 	if (c->train)
 		plan_data(&d->data, &c->s, d->k);
@@ -171,11 +171,6 @@ size_t direct_scratch(const struct conv *c)
 {
 	return (size_t)c->max_n * (size_t)row_jobs(&c->direct->forward) * 2 * (size_t)c->s.cout *
 	       sizeof(double);
-}
-
-size_t direct_packed_floats(const struct conv *c)
-{
-	return c->direct->forward.floats + (c->train ? c->direct->data.floats : 0);
 }
 
 struct pack_job {
@@ -241,17 +236,12 @@ static void pack_block(void *ctx, int job, int worker)
 	}
 }
 
-void direct_pack(const struct conv *c, struct pool *pool, const float *w, float *packed)
+void direct_pack(const struct conv *c, const struct pass *p, struct pool *pool, const float *w,
+		 float *packed)
 {
-	const struct direct *d = c->direct;
-	struct pack_job j = {d->k, &d->forward, &c->s, w, packed};
+	struct pack_job j = {c->direct->k, p, &c->s, w, packed};
 
-	pool_spread(pool, d->forward.ngrids * d->forward.blocks, pack_block, &j);
-	if (!c->train)
-		return;
-	j.p = &d->data;
-	j.packed = packed + d->forward.floats;
-	pool_spread(pool, d->data.ngrids * d->data.blocks, pack_block, &j);
+	pool_spread(pool, p->ngrids * p->blocks, pack_block, &j);
 }
 
 int direct_runs(const struct grid *g, int j0, int j1, int channels, const struct view *x,
@@ -403,9 +393,8 @@ void direct_forward(const struct conv *c, struct pool *pool, const float *packed
 void direct_backward_data(const struct conv *c, struct pool *pool, const float *packed,
 			  const struct view *dy, const struct view *dx, bool add)
 {
-	struct job j = {.k = c->direct->k, .p = &c->direct->data};
+	struct job j = {.k = c->direct->k, .p = &c->direct->data, .packed = packed};
 
-	j.packed = packed + c->direct->forward.floats;
 	j.in = dy;
 	j.out = dx;
 	j.finish = add ? FINISH_ADD : FINISH_STORE;

@@ -16,6 +16,7 @@
 #include "nn/conv-plan.h"
 
 #define CONV_MAX_VECTORS 4
+#define CONV_MOST_LANES  16
 #define CONV_MAX_TAPS    16 /* rows or columns of a kernel */
 
 /* Input floats of one output pixel that lie in one piece: `len` of them, `x` from the pixel. */
@@ -114,12 +115,14 @@ static inline int block_channels(const struct conv_kernels *k, int out, int bloc
 int direct_runs(const struct grid *g, int j0, int j1, int channels, const struct view *x,
 		struct run *runs);
 
+/* The kernels of a path that is not OpenBLAS. */
+const struct conv_kernels *direct_kernels(enum conv_path path);
 bool direct_reaches(const struct conv_shape *s);
 struct direct *direct_new(const struct conv *c);
 void direct_free(struct direct *d);
 size_t direct_scratch(const struct conv *c);
-size_t direct_packed_floats(const struct conv *c);
-void direct_pack(const struct conv *c, struct pool *pool, const float *w, float *packed);
+void direct_pack(const struct conv *c, const struct pass *p, struct pool *pool, const float *w,
+		 float *packed);
 void direct_forward(const struct conv *c, struct pool *pool, const float *packed,
 		    const struct view *x, const struct view *y, const struct conv_epilogue *epi,
 		    void *scratch);

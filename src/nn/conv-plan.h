@@ -6,7 +6,14 @@
 
 #include "nn/conv.h"
 
+/* How a pass is computed. CONV_BY_RULE: as its shape says; the others, for tests and benchmarks, where
+ * they reach. */
+enum conv_method { CONV_BY_RULE, CONV_DIRECT, CONV_WINOGRAD };
+struct conv *conv_new_by(const struct conv_shape *shape, enum conv_path path, int max_n, bool train,
+			 enum conv_method method);
+
 struct direct;
+struct wino;
 
 struct conv {
 	struct conv_shape s;
@@ -14,6 +21,7 @@ struct conv {
 	int max_n;
 	bool train;
 	struct direct *direct; /* NULL on the OpenBLAS path */
+	struct wino *wino;     /* for some passes of some shapes, instead; NULL: none */
 };
 
 /* conv-blas.c */

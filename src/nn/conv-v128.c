@@ -11,3 +11,5 @@
 #endif
 #define CONV_KERNELS conv_kernels_v128
 #include "nn/conv-kernel.inc.h"
+#define WINO_KERNELS wino_kernels_v128
+#include "nn/conv-wino.inc.h"

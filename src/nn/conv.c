@@ -1,7 +1,7 @@
 #include "nn/conv.h"
 
 #include "base/mem.h"
-#include "nn/conv-direct.h"
+#include "nn/conv-wino.h"
 
 #include <cblas.h>
 #include <string.h>
@@ -101,7 +101,8 @@ int conv_resolve(enum conv_path want, enum conv_path *out, struct err *err)
 	return 0;
 }
 
-struct conv *conv_new(const struct conv_shape *shape, enum conv_path path, int max_n, bool train)
+struct conv *conv_new_by(const struct conv_shape *shape, enum conv_path path, int max_n, bool train,
+			 enum conv_method method)
 {
 	struct conv *c = xcalloc(1, sizeof(*c));
 	struct conv_shape check = *shape;
@@ -114,42 +115,100 @@ struct conv *conv_new(const struct conv_shape *shape, enum conv_path path, int m
 	c->path = direct_reaches(shape) ? path : CONV_OPENBLAS;
 	c->max_n = max_n;
 	c->train = train;
-	if (c->path == CONV_OPENBLAS)
+	if (c->path == CONV_OPENBLAS) {
 		openblas_set_num_threads(1); /* we bring the threads */
-	else
-		c->direct = direct_new(c);
+		return c;
+	}
+	c->direct = direct_new(c);
+	if (method != CONV_DIRECT)
+		c->wino = wino_new(c, method == CONV_WINOGRAD);
 	return c;
+}
+
+struct conv *conv_new(const struct conv_shape *shape, enum conv_path path, int max_n, bool train)
+{
+	return conv_new_by(shape, path, max_n, train, CONV_BY_RULE);
 }
 
 void conv_free(struct conv *c)
 {
-	if (c)
-		direct_free(c->direct);
+	if (!c)
+		return;
+	direct_free(c->direct);
+	wino_free(c->wino);
 	free(c);
+}
+
+static bool by_wino(const struct conv *c, enum conv_pass pass)
+{
+	const struct wino *w = c->wino;
+
+	return w && (pass == CONV_FORWARD ? w->does_forward
+		     : pass == CONV_DATA  ? w->does_data
+					  : w->does_weights);
+}
+
+const char *conv_method_name(const struct conv *c, enum conv_pass pass)
+{
+	return !c->direct ? "openblas" : by_wino(c, pass) ? "winograd" : "direct";
+}
+
+static size_t larger(size_t a, size_t b)
+{
+	return a > b ? a : b;
 }
 
 size_t conv_scratch(const struct conv *c, int threads)
 {
-	size_t forward, weights;
+	size_t bytes;
 
 	if (!c->direct)
 		return conv_blas_scratch(c, threads);
-	forward = direct_scratch(c);
-	weights = c->train ? direct_dw_scratch(c) : 0;
-	return forward > weights ? forward : weights;
+	bytes = direct_scratch(c);
+	if (c->wino)
+		bytes = larger(bytes, wino_scratch(c, threads));
+	if (c->train && !by_wino(c, CONV_WEIGHTS))
+		bytes = larger(bytes, direct_dw_scratch(c));
+	return bytes;
+}
+
+/* Packed: the forward weights, then those of backward-data. */
+static size_t forward_floats(const struct conv *c)
+{
+	return by_wino(c, CONV_FORWARD) ? c->wino->forward.floats : c->direct->forward.floats;
+}
+
+static size_t data_floats(const struct conv *c)
+{
+	return by_wino(c, CONV_DATA) ? c->wino->data.floats : c->direct->data.floats;
 }
 
 size_t conv_packed_floats(const struct conv *c)
 {
-	return c->direct ? direct_packed_floats(c) : conv_blas_packed_floats(c);
+	if (!c->direct)
+		return conv_blas_packed_floats(c);
+	return forward_floats(c) + (c->train ? data_floats(c) : 0);
 }
 
 void conv_pack(const struct conv *c, struct pool *pool, const float *w_oihw, float *packed)
 {
-	if (c->direct)
-		direct_pack(c, pool, w_oihw, packed);
-	else
+	float *data;
+
+	if (!c->direct) {
 		conv_blas_pack(c, pool, w_oihw, packed);
+		return;
+	}
+	data = packed + forward_floats(c);
+	if (by_wino(c, CONV_FORWARD))
+		wino_pack(c, &c->wino->forward, pool, w_oihw, packed);
+	else
+		direct_pack(c, &c->direct->forward, pool, w_oihw, packed);
+	if (!c->train)
+		return;
+	if (by_wino(c, CONV_DATA))
+		wino_pack(c, &c->wino->data, pool, w_oihw, data);
+	else
+		direct_pack(c, &c->direct->data, pool, w_oihw, data);
 }
 
 static void check_views(const struct conv *c, const struct view *x, const struct view *y)
@@ -169,7 +228,9 @@ void conv_forward(const struct conv *c, struct pool *pool, const float *packed,
 	BUG_IF(x->pad < c->s.pad);
 	BUG_IF(epi && epi->sums && (epi->bias || epi->silu || epi->residual.p));
 	BUG_IF(epi && epi->residual.p && !view_same_shape(&epi->residual, y));
-	if (c->direct)
+	if (by_wino(c, CONV_FORWARD))
+		wino_forward(c, pool, packed, x, y, epi, scratch);
+	else if (c->direct)
 		direct_forward(c, pool, packed, x, y, epi, scratch);
 	else
 		conv_blas_forward(c, pool, packed, x, y, epi, scratch);
@@ -183,8 +244,10 @@ void conv_backward_data(const struct conv *c, struct pool *pool, const float *pa
 	check_views(c, dx, dy);
 	conv_pads(&c->s, &x_pad, &dy_pad);
 	BUG_IF(dy->pad < dy_pad || !c->train);
-	if (c->direct)
-		direct_backward_data(c, pool, packed, dy, dx, add);
+	if (by_wino(c, CONV_DATA))
+		wino_backward_data(c, pool, packed + forward_floats(c), dy, dx, add, scratch);
+	else if (c->direct)
+		direct_backward_data(c, pool, packed + forward_floats(c), dy, dx, add);
 	else
 		conv_blas_backward_data(c, pool, packed, dy, dx, add, scratch);
 }

@@ -6,9 +6,10 @@
  *
  * Paths, chosen at run time by the processor or MIST_KERNEL=openblas|v128|avx2|avx512 (read by the
  * programs, passed down in conv_path): OpenBLAS on im2col tiles that fit L2 (groups, comparisons),
- * or direct NHWC kernels (AVX-512, AVX2+FMA, NEON), one source for all vector widths.
+ * or NHWC kernels of our own (AVX-512, AVX2+FMA, NEON), one source for all vector widths: direct,
+ * or Winograd's for 3x3 kernels where a rule by shape says that this is faster.
  * The work is cut by shape alone and every reduction has a fixed order: the same bytes on any
- *number of threads. No call allocates: scratch is planned (conv_scratch) and passed in.
+ * number of threads. No call allocates: scratch is planned (conv_scratch) and passed in.
  */
 #ifndef MIST_NN_CONV_H
 #define MIST_NN_CONV_H
@@ -45,6 +46,9 @@ struct conv;
 /* Never NULL. `path` resolved. max_n: the largest batch it will see; train: backwards wanted. */
 struct conv *conv_new(const struct conv_shape *shape, enum conv_path path, int max_n, bool train);
 void conv_free(struct conv *c);
+/* "openblas", "direct" or "winograd": what does a pass of this convolution. */
+enum conv_pass { CONV_FORWARD, CONV_DATA, CONV_WEIGHTS };
+const char *conv_method_name(const struct conv *c, enum conv_pass pass);
 /* Bytes of scratch, 64-byte aligned, that any of the calls below needs (for a pool of `threads`).
  * Nothing stays in it between calls: convolutions share one, the largest. */
 size_t conv_scratch(const struct conv *c, int threads);

@@ -11,6 +11,7 @@
 enum pass { TRAIN, EVAL, DATA, WEIGHTS, PASSES };
 static const char *const pass_names[] = {"forward+sums", "forward+bias+silu", "backward-data",
 					 "backward-weights"};
+static const enum conv_pass directions[] = {CONV_FORWARD, CONV_FORWARD, CONV_DATA, CONV_WEIGHTS};
 
 struct bench {
 	struct conv *c;
@@ -121,8 +122,9 @@ static void run(const struct yolo_conv *y, bool small, int n, enum conv_path pat
 	bench_interleave(tasks, PASSES + 1, pool_threads(pool), times);
 	yard = bench_gemm_flops(gemm) / times[PASSES] * 1e-9;
 	for (p = 0; p < PASSES; p++) {
-		printf("%d %d -> %d k%d s%d\t%d\t%s\t%.3f\t%.1f\t%.0f%%\n", k.cin, k.w, k.cout, k.k,
-		       k.stride, y->times, pass_names[p], times[p] * 1e3, flops / times[p] * 1e-9,
+		printf("%d %d -> %d k%d s%d\t%d\t%s\t%s\t%.3f\t%.1f\t%.0f%%\n", k.cin, k.w, k.cout,
+		       k.k, k.stride, y->times, pass_names[p], conv_method_name(b.c, directions[p]),
+		       times[p] * 1e3, flops / times[p] * 1e-9,
 		       100 * flops / times[p] * 1e-9 / yard);
 		if (p == DATA && k.cin == 3)
 			continue; /* nobody wants the image's gradient */
@@ -152,13 +154,13 @@ int main(int argc, char **argv)
 	bench_print_processor();
 	printf("# YOLOv5%s at 640, batch %d, kernel %s, %d threads\n", small ? "s" : "n", n,
 	       conv_path_name(path), pool_threads(pool));
-	printf("shape\ttimes\tpass\tms\tGF/s\tof sgemm\n");
+	printf("shape\ttimes\tpass\tmethod\tms\tGF/s\tof sgemm\n");
 	bench_gemm_init(&gemm, pool);
 	for (i = 0; i < ARRAY_LEN(yolo_convs); i++)
 		if (only < 0 || (size_t)only == i)
 			run(&yolo_convs[i], small, n, path, pool, &gemm, totals);
 	for (p = 0; p < PASSES; p++)
-		printf("all\t1\t%s\t%.1f\t%.1f\t%.1f%%\n", pass_names[p], totals[p].seconds * 1e3,
+		printf("all\t1\t%s\t\t%.1f\t%.1f\t%.1f%%\n", pass_names[p], totals[p].seconds * 1e3,
 		       totals[p].flops * 1e-9 / totals[p].seconds,
 		       100 * totals[p].yard_seconds / totals[p].seconds);
 	bench_gemm_release(&gemm);

@@ -1,12 +1,13 @@
 /*
- * Every path of the convolution against a plain double-precision loop, on one table of cases;
+ * Every path and method of the convolution against a plain double-precision loop, on one table of
+ * cases;
  * gradients as what they are defined to be (they reproduce directional differences of a linear and
  * a bilinear form), neighbours' channels, pads, and the same bytes on 1, 2 and 3 threads.
  */
 #include "base/rng.h"
 #include "conv-cases.h"
 #include "nn-views.h"
-#include "nn/conv.h"
+#include "nn/conv-plan.h"
 
 /* float sums of up to a few thousand terms of size 1 against double */
 #define TOLERANCE 2e-5
@@ -103,13 +104,14 @@ struct result {
 #define DX_START 0.25f
 #define DW_START (-0.5f)
 
-static void run(const struct setup *t, enum conv_path path, int threads, struct result *r)
+static void run(const struct setup *t, enum conv_path path, enum conv_method method, int threads,
+		struct result *r)
 {
 	const struct conv_case *k = t->k;
 	const struct conv_shape *s = &t->s;
 	const size_t weights = (size_t)(s->cout * (s->cin / s->groups) * s->kh * s->kw);
 	struct pool *pool = pool_new(threads);
-	struct conv *c = conv_new(s, path, k->n, true);
+	struct conv *c = conv_new_by(s, path, k->n, true, method);
 	float *packed = xaligned(conv_packed_floats(c) * sizeof(float));
 	const size_t bytes = conv_scratch(c, threads);
 	unsigned char *scratch = xaligned(bytes + 64);
@@ -161,6 +163,20 @@ static void result_free(struct result *r)
 	test_view_free(&r->dx2);
 	free(r->sums);
 	free(r->dw);
+}
+
+static bool reached(const struct conv_case *k, enum conv_path path)
+{
+	struct conv_shape s = {k->cin,    k->cout, k->k, k->k, k->stride, k->pad,
+			       k->groups, k->h,    k->w, 0,    0};
+	struct conv *c;
+	bool yes;
+
+	conv_shape_out(&s);
+	c = conv_new_by(&s, path, k->n, false, CONV_WINOGRAD);
+	yes = strcmp(conv_method_name(c, CONV_FORWARD), "winograd") == 0;
+	conv_free(c);
+	return yes;
 }
 
 static void check_forward(const struct setup *t, const struct result *r)
@@ -235,17 +251,18 @@ static void check_same(const struct result *a, const struct result *b, const str
 	assert_memory_equal(a->sums, b->sums, 2 * (size_t)s->cout * sizeof(double));
 }
 
-static void one_case(const struct conv_case *k, enum conv_path path)
+static void one_case(const struct conv_case *k, enum conv_path path, enum conv_method method)
 {
 	struct setup t;
 	struct result r, again;
 	int threads;
 
-	print_message("# %s: n %d, %d -> %d, %dx%d, k %d s %d p %d g %d\n", conv_path_name(path),
-		      k->n, k->cin, k->cout, k->h, k->w, k->k, k->stride, k->pad, k->groups);
+	print_message("# %s%s: n %d, %d -> %d, %dx%d, k %d s %d p %d g %d\n", conv_path_name(path),
+		      method == CONV_WINOGRAD ? " winograd" : "", k->n, k->cin, k->cout, k->h, k->w,
+		      k->k, k->stride, k->pad, k->groups);
 	setup_make(&t, k);
 	reference(&t);
-	run(&t, path, 1, &r);
+	run(&t, path, method, 1, &r);
 	check_forward(&t, &r);
 	check_backward(&t, &r);
 	test_view_check(&r.y);
@@ -253,12 +270,20 @@ static void one_case(const struct conv_case *k, enum conv_path path)
 	test_view_check(&r.dx);
 	test_view_check(&r.dx2);
 	for (threads = 2; threads <= 3; threads++) {
-		run(&t, path, threads, &again);
+		run(&t, path, method, threads, &again);
 		check_same(&r, &again, &t.s);
 		result_free(&again);
 	}
 	result_free(&r);
 	setup_free(&t);
+}
+
+/* The direct kernels, and Winograd's wherever these reach, whether they pay or not. */
+static void each_method(const struct conv_case *k, enum conv_path path)
+{
+	one_case(k, path, CONV_DIRECT);
+	if (reached(k, path))
+		one_case(k, path, CONV_WINOGRAD);
 }
 
 static void run_path(enum conv_path path)
@@ -273,14 +298,14 @@ static void run_path(enum conv_path path)
 	}
 	assert_int_equal(got, path);
 	for (i = 0; i < ARRAY_LEN(conv_cases); i++)
-		one_case(&conv_cases[i], path);
+		each_method(&conv_cases[i], path);
 	for (i = 0; i < 2 * ARRAY_LEN(yolo_convs); i++) {
 		const struct yolo_conv *y = &yolo_convs[i / 2];
 		/* maps of 10 x 10 (the image 40 x 40), but 5 x 5 where there are many channels */
 		const int shrink = y->size <= 40 ? y->size / 5 : y->size / (y->cin == 3 ? 40 : 10);
 		const struct conv_case k = yolo_case(y, i % 2, 1, shrink);
 
-		one_case(&k, path);
+		each_method(&k, path);
 	}
 }
 
@@ -321,15 +346,126 @@ static void avx2_and_avx512_give_the_same_bytes(void **state)
 	}
 	for (i = 0; i < ARRAY_LEN(conv_cases); i++) {
 		struct result narrow, wide;
+		enum conv_method m;
 		struct setup t;
 
 		setup_make(&t, &conv_cases[i]);
-		run(&t, CONV_AVX2, 1, &narrow);
-		run(&t, CONV_AVX512, 1, &wide);
-		check_same(&narrow, &wide, &t.s);
-		result_free(&narrow);
-		result_free(&wide);
+		for (m = CONV_DIRECT; m <= CONV_WINOGRAD; m++) {
+			run(&t, CONV_AVX2, m, 1, &narrow);
+			run(&t, CONV_AVX512, m, 1, &wide);
+			check_same(&narrow, &wide, &t.s);
+			result_free(&narrow);
+			result_free(&wide);
+		}
 		setup_free(&t);
+	}
+}
+
+/*
+ * Winograd's error against the definition, relative to the largest |x| times the sum of |w| of an
+ * output (dx: |dy| and |w|; dw: |x| and |dy| over all pixels): a tile's other pixels take part in
+ * every output of it, so that the sum of that output's own |x||w| is no measure where it is small.
+ * The worst seen in these cases is 5e-7; of the direct kernels, 2e-7.
+ */
+#define WINOGRAD_BOUND 1e-6
+
+static double error_of(const struct view *v, const double *want, double largest,
+		       const double *weights)
+{
+	double worst = 0;
+	int n, y, x, c;
+
+	for (n = 0; n < v->n; n++)
+		for (y = 0; y < v->h; y++)
+			for (x = 0; x < v->w; x++)
+				for (c = 0; c < v->c; c++) {
+					const double e = fabs(view_at(v, n, y, x)[c] - *want++);
+
+					worst = fmax(worst, e / (largest * weights[c]));
+				}
+	return worst;
+}
+
+/* Sums of |w| per output and per input channel, and of |x||dy| at most. */
+static void weight_sums(const struct setup *t, double *out, double *in)
+{
+	const int taps = t->s.kh * t->s.kw, cin = t->s.cin;
+	int i;
+
+	for (i = 0; i < t->s.cout * cin * taps; i++) {
+		out[i / (cin * taps)] += fabsf(t->w[i]);
+		in[i / taps % cin] += fabsf(t->w[i]);
+	}
+}
+
+static void winograd_case(const struct conv_case *k, enum conv_path path)
+{
+	double *out = xcalloc((size_t)k->cout, sizeof(double));
+	double *in = xcalloc((size_t)k->cin, sizeof(double));
+	double forward, data, weights = 0;
+	struct result r;
+	struct setup t;
+	int i;
+
+	setup_make(&t, k);
+	reference(&t);
+	weight_sums(&t, out, in);
+	run(&t, path, CONV_WINOGRAD, 1, &r);
+	/* test_view_fill draws from [-1, 1] */
+	forward = error_of(&r.y.v, t.y, 1, out);
+	data = error_of(&r.dx.v, t.dx, 1, in);
+	for (i = 0; i < k->cout * k->cin * k->k * k->k; i++)
+		weights = fmax(weights, fabs(r.dw[i] - DW_START - t.dw[i]));
+	weights /= (double)k->n * t.s.oh * t.s.ow;
+	print_message("# %d -> %d, %dx%d, k %d s %d: %.1e %.1e %.1e\n", k->cin, k->cout, k->h, k->w,
+		      k->k, k->stride, forward, data, weights);
+	assert_true(forward < WINOGRAD_BOUND && data < WINOGRAD_BOUND);
+	assert_true(weights < WINOGRAD_BOUND);
+	result_free(&r);
+	setup_free(&t);
+	free(out);
+	free(in);
+}
+
+static void winograds_error_is_bounded(void **state)
+{
+	enum conv_path path;
+	struct err err = ERR_INIT;
+	size_t i;
+
+	(void)state;
+	assert_int_equal(conv_resolve(CONV_AUTO, &path, &err), 0);
+	for (i = 0; i < ARRAY_LEN(conv_cases); i++)
+		if (reached(&conv_cases[i], path))
+			winograd_case(&conv_cases[i], path);
+}
+
+static void the_rule_chooses_by_shape(void **state)
+{
+	static const struct {
+		int channels, size, stride;
+		const char *want;
+	} rows[] = {{16, 160, 1, "winograd"},
+		    {128, 20, 1, "winograd"},
+		    {16, 320, 2, "direct"},
+		    {128, 40, 2, "winograd"},
+		    {128, 1, 1, "direct"}};
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < ARRAY_LEN(rows); i++) {
+		const int c = rows[i].channels, size = rows[i].size;
+		struct conv_shape s = {c, c, 3, 3, rows[i].stride, 1, 1, size, size, 0, 0};
+		struct conv *conv;
+
+		conv_shape_out(&s);
+		conv = conv_new(&s, CONV_V128, 1, true);
+		assert_string_equal(conv_method_name(conv, CONV_FORWARD), rows[i].want);
+		assert_string_equal(conv_method_name(conv, CONV_DATA), rows[i].want);
+		conv_free(conv);
+		conv = conv_new(&s, CONV_OPENBLAS, 1, true);
+		assert_string_equal(conv_method_name(conv, CONV_FORWARD), "openblas");
+		conv_free(conv);
 	}
 }
 
@@ -356,6 +492,8 @@ int main(void)
 		cmocka_unit_test(avx2_kernels_agree_with_the_definition),
 		cmocka_unit_test(avx512_kernels_agree_with_the_definition),
 		cmocka_unit_test(avx2_and_avx512_give_the_same_bytes),
+		cmocka_unit_test(winograds_error_is_bounded),
+		cmocka_unit_test(the_rule_chooses_by_shape),
 		cmocka_unit_test(paths_have_names_and_foreign_names_are_refused),
 	};
 

@@ -1,0 +1,585 @@
+/*
+ * Winograd's convolution, forward and backward-data: conv-wino.h has the words. A job is a block
+ * of tiles that fits the caches with its points, and a share of the output channels: it transforms
+ * the tiles, and for every block of channels multiplies the groups of points and transforms back.
+ */
+#include "nn/conv-wino.h"
+
+#include "base/mem.h"
+
+#include <string.h>
+
+/* Points of one block of tiles: 448 KiB, so that they stay in the L2 cache with the weights of a
+ * group and the products. */
+#define BLOCK_FLOATS  114688
+#define MOST_TILES    48
+#define FEW_TILES     12 /* the register tile: fewer would read the weights for little */
+#define FEW_JOBS      8
+#define MANY_JOBS     64 /* with more blocks than these, a job is several */
+#define PACK_CHANNELS 16
+
+static int ceil_div(int a, int b)
+{
+	return (a + b - 1) / b;
+}
+
+static int min_int(int a, int b)
+{
+	return a < b ? a : b;
+}
+
+/* Rows of G for the points +-near, +-far and infinity (and 0), taps of the 3 it convolves. */
+static void interpolation(struct wino_pass *p, const int *taps, int ntaps)
+{
+	const bool zero = ntaps == 3;
+	const double near = zero ? (double)WINO_S1_NEAR : (double)WINO_S2_NEAR;
+	const double far = zero ? (double)WINO_S1_FAR : (double)WINO_S2_FAR;
+	const double at[] = {near, -near, far, -far};
+	const int first = zero ? 1 : 0;
+	int i, j, k;
+
+	memset(p->g, 0, sizeof(p->g));
+	if (zero)
+		p->g[0][taps[0]] = (float)(1 / (near * near * far * far));
+	for (i = 0; i < 4; i++) {
+		double scale = zero ? at[i] : 1, power = 1;
+
+		for (j = 0; j < 4; j++)
+			scale *= i == j ? 1 : at[i] - at[j];
+		for (k = 0; k < ntaps; k++, power *= at[i])
+			p->g[first + i][taps[k]] = (float)(power / scale);
+	}
+	p->g[first + 4][taps[ntaps - 1]] = 1;
+	if (!zero)
+		p->g[5][1] = 1; /* the middle tap */
+}
+
+static void plan_groups(struct wino_pass *p)
+{
+	int i, j, first = 0;
+
+	for (i = 0; i < WINO_SIDE; i++)
+		for (j = 0; j < WINO_SIDE; j++) {
+			struct wino_group *g = &p->groups[WINO_SIDE * i + j];
+
+			g->first = first;
+			g->points = p->kind == WINO_S1 ? 1 : (i == 5 ? 4 : 1) * (j == 5 ? 4 : 1);
+			first += g->points;
+		}
+	p->points = first;
+}
+
+static void plan_pass(struct wino_pass *p, const struct conv *c, const struct conv_kernels *k,
+		      bool data)
+{
+	static const int forth[] = {0, 1, 2}, back[] = {2, 1, 0}, odd[] = {0, 2},
+			 odd_back[] = {2, 0};
+	const struct conv_shape *s = &c->s;
+	const int taps = s->kh * s->kw;
+
+	p->stem = s->kh == 6;
+	p->kind = s->stride == 1 || p->stem ? WINO_S1 : data ? WINO_S2_DATA : WINO_S2;
+	p->in = data ? s->cout : p->stem ? 4 * s->cin : s->cin;
+	p->out = data ? s->cin : s->cout;
+	p->w_in = (size_t)(data ? taps * s->cin : taps);
+	p->w_out = (size_t)(data ? taps : taps * s->cin);
+	p->window = p->kind == WINO_S1 ? 6 : p->kind == WINO_S2 ? 9 : 5;
+	p->side = p->kind == WINO_S2_DATA ? 8 : 4;
+	p->step = p->kind == WINO_S2 ? 8 : 4;
+	p->origin = p->kind == WINO_S2_DATA ? 0 : -1;
+	if (p->kind == WINO_S1)
+		interpolation(p, data ? back : forth, 3);
+	else
+		interpolation(p, data ? odd_back : odd, 2);
+	plan_groups(p);
+	p->blocks = ceil_div(ceil_div(p->out, k->lanes), k->vectors);
+	p->floats = WINO_GROUPS * (size_t)p->in * round_up((size_t)p->out, (size_t)k->lanes);
+}
+
+static const struct wino_kernels *transforms(enum conv_path path)
+{
+#ifdef HAVE_X86_KERNELS
+	if (path == CONV_AVX512)
+		return &wino_kernels_avx512;
+	if (path == CONV_AVX2)
+		return &wino_kernels_avx2;
+#endif
+	BUG_IF(path != CONV_V128);
+	return &wino_kernels_v128;
+}
+
+static bool reaches(const struct conv_shape *s)
+{
+	if (s->groups != 1 || s->kh != s->kw)
+		return false;
+	if (s->kh == 6)
+		return s->stride == 2 && s->pad == 2 && s->h % 2 == 0 && s->w % 2 == 0 &&
+		       4 * s->cin <= WINO_PATCH_CHANNELS;
+	return s->kh == 3 && s->pad == 1 && (s->stride == 1 || s->stride == 2);
+}
+
+/*
+ * Whether Winograd's beats the direct kernels, which take one multiply-add per output, tap and
+ * input channel. A tile takes one per point and input channel, at 9/10 of the speed, and the
+ * transforms of a channel of a tile as long as TRANSFORM_S1 (S2) multiply-adds: measured on Zen 4
+ * with AVX-512. So 3x3 kernels of stride 1 always pay on whole tiles (16 channels: 1.8 times as
+ * fast, 32: 2.2, 64: 2.3, 128: 2.8, 256: 2.9), and those of stride 2 from 64 channels on both sides
+ * (64 to 64: 1.05, 64 to 128: 1.2, 128 to 256 and on: 1.35; but 32 to 64: 0.95, 16 to 32: 0.7).
+ */
+#define TRANSFORM_S1 700
+#define TRANSFORM_S2 1400
+
+static bool pays(const struct wino_pass *p, int h, int w, double products)
+{
+	const double tiles = (double)ceil_div(h, p->side) * ceil_div(w, p->side);
+	const double transforms = p->kind == WINO_S1 ? TRANSFORM_S1 : TRANSFORM_S2;
+
+	return tiles * (p->points * (double)p->in * p->out / 0.9 + transforms * (p->in + p->out)) <
+	       products;
+}
+
+struct wino *wino_new(const struct conv *c, bool always)
+{
+	const double products = conv_flops(&c->s) / 2;
+	struct wino *w;
+
+	if (!reaches(&c->s))
+		return NULL;
+	w = xcalloc(1, sizeof(*w));
+	w->k = direct_kernels(c->path);
+	w->t = transforms(c->path);
+	plan_pass(&w->forward, c, w->k, false);
+	w->does_forward = always || pays(&w->forward, c->s.oh, c->s.ow, products);
+	if (c->train && c->s.kh == 3) {
+		plan_pass(&w->data, c, w->k, true);
+		w->does_data = always || pays(&w->data, c->s.h, c->s.w, products);
+	}
+	return w;
+}
+
+void wino_free(struct wino *w)
+{
+	free(w);
+}
+
+struct pack_job {
+	const struct conv *c;
+	const struct wino_pass *p;
+	const float *w;
+	float *packed;
+};
+
+/* Tap (k, l) of one kernel's nine: of the stem, one of the four 3x3 kernels in its 6x6. */
+static const float *kernel_of(const struct wino_pass *p, const float *w, int in, int *row, int *col)
+{
+	const int cin = p->in / 4, part = in / (p->stem ? cin : 1);
+
+	if (!p->stem) {
+		*row = 3;
+		*col = 1;
+		return w + (size_t)in * p->w_in;
+	}
+	*row = 12;
+	*col = 2;
+	return w + (size_t)(in % cin) * p->w_in + part / 2 * 6 + part % 2;
+}
+
+static void gather_taps(const struct pack_job *j, int block, int v, int in, float *taps)
+{
+	const struct wino *w = j->c->wino;
+	const int lanes = w->k->lanes, c0 = block_channel(w->k, block) + v * lanes;
+	int lane, k, l, row, col;
+
+	for (lane = 0; lane < lanes; lane++) {
+		const float *from;
+
+		if (c0 + lane >= j->p->out) {
+			for (k = 0; k < 9; k++)
+				taps[k * lanes + lane] = 0;
+			continue;
+		}
+		from = kernel_of(j->p, j->w + (size_t)(c0 + lane) * j->p->w_out, in, &row, &col);
+		for (k = 0; k < 3; k++)
+			for (l = 0; l < 3; l++)
+				taps[(3 * k + l) * lanes + lane] = from[k * row + l * col];
+	}
+}
+
+static void pack_channels(void *ctx, int job, int worker)
+{
+	const struct pack_job *j = ctx;
+	const struct wino *w = j->c->wino;
+	const int block = job % j->p->blocks, i0 = job / j->p->blocks * PACK_CHANNELS;
+	const int vectors = block_vectors(w->k, j->p->out, block), lanes = w->k->lanes;
+	const size_t width = (size_t)(vectors * lanes), group = (size_t)j->p->in * width;
+	float *to = j->packed + WINO_GROUPS * (size_t)j->p->in * (size_t)block_channel(w->k, block);
+	float taps[9 * CONV_MOST_LANES];
+	int i, v;
+
+	(void)worker;
+	for (i = i0; i < min_int(i0 + PACK_CHANNELS, j->p->in); i++)
+		for (v = 0; v < vectors; v++) {
+			gather_taps(j, block, v, i, taps);
+			w->t->weights(taps, (const float(*)[3])j->p->g,
+				      to + (size_t)i * width + (size_t)(v * lanes), group);
+		}
+}
+
+void wino_pack(const struct conv *c, const struct wino_pass *p, struct pool *pool, const float *w,
+	       float *packed)
+{
+	struct pack_job j = {c, p, w, packed};
+
+	pool_spread(pool, p->blocks * ceil_div(p->in, PACK_CHANNELS), pack_channels, &j);
+}
+
+/* The four pixels of the image under each of the window's, zeros outside: [window²][channels]. */
+static void stem_patch(const struct wino_reader *r, int n, int y0, int x0)
+{
+	const struct view *v = r->view;
+	const size_t half = 2 * (size_t)v->c;
+	float *to = r->patch;
+	int y, x, py;
+
+	for (y = y0; y < y0 + r->window; y++)
+		for (x = x0; x < x0 + r->window; x++, to += WINO_PATCH_CHANNELS)
+			for (py = 0; py < 2; py++) {
+				const float *from;
+
+				if (y < 0 || x < 0 || 2 * y >= v->h || 2 * x >= v->w) {
+					memset(to + py * half, 0, half * sizeof(float));
+					continue;
+				}
+				from = view_at(v, n, 2 * y + py, 2 * x);
+				memcpy(to + py * half, from, (size_t)v->c * sizeof(float));
+				memcpy(to + py * half + v->c, from + v->ld,
+				       (size_t)v->c * sizeof(float));
+			}
+}
+
+static void pixel_table(const struct wino_reader *r, int n, int y0, int x0, const float **px)
+{
+	const struct view *v = r->view;
+	int y, x;
+
+	for (y = y0; y < y0 + r->window; y++)
+		for (x = x0; x < x0 + r->window; x++)
+			*px++ = y < 0 || x < 0 || y >= v->h || x >= v->w ? r->zeros
+									 : view_at(v, n, y, x);
+}
+
+/* How many of the tiles from the one at x0 on lie inside the image with all their windows. */
+static int inside(const struct wino_reader *r, int y0, int x0)
+{
+	const struct view *v = r->view;
+
+	if (r->stem || y0 < 0 || x0 < 0 || y0 + r->window > v->h || x0 + r->window > v->w)
+		return 0;
+	return (v->w - r->window - x0) / r->step + 1;
+}
+
+static void read_border(const struct wino_reader *r, struct wino_in *t, int n, int y0, int x0)
+{
+	const float *px[WINO_MOST_WINDOW * WINO_MOST_WINDOW];
+
+	if (r->stem) {
+		stem_patch(r, n, y0, x0);
+		t->x = r->patch;
+		t->step = WINO_PATCH_CHANNELS;
+		t->row = WINO_PATCH_CHANNELS * (size_t)r->window;
+	} else {
+		pixel_table(r, n, y0, x0, px);
+		t->px = px;
+	}
+	r->input(t);
+}
+
+void wino_read(const struct wino_reader *r, int tile, int tiles, float *v, size_t v_next)
+{
+	const int end = tile + tiles;
+	int run;
+
+	for (; tile < end; tile += run, v += (size_t)run * v_next) {
+		const int n = tile / (r->across * r->down), ty = tile / r->across % r->down;
+		const int y0 = ty * r->step + r->origin;
+		const int x0 = tile % r->across * r->step + r->origin;
+		struct wino_in t = {.channels = r->channels, .v = v, .v_next = v_next};
+
+		t.point = v_next * (size_t)tiles;
+		run = min_int(inside(r, y0, x0), end - tile);
+		t.tiles = run;
+		if (run) {
+			t.x = view_at(r->view, n, y0, x0);
+			t.step = (size_t)r->view->ld;
+			t.row = view_row(r->view);
+			t.next = (size_t)r->step * t.step;
+			r->input(&t);
+			continue;
+		}
+		run = t.tiles = 1;
+		read_border(r, &t, n, y0, x0);
+	}
+}
+
+struct job {
+	const struct wino *w;
+	const struct wino_pass *p;
+	const float *packed;
+	const struct view *in, *out;
+	const struct conv_epilogue *epi;
+	enum finish finish;
+	struct wino_cut cut;
+	double *sums; /* per block of tiles: 2*out */
+	float *work;  /* per worker: zeros, patch, points, products, sums */
+	size_t per_worker;
+};
+
+/* Tiles of a block, at most. */
+static int most_tiles(const struct wino_pass *p)
+{
+	const int each = p->points * (int)round_up((size_t)p->in, 16);
+	const int most = min_int(BLOCK_FLOATS / each, MOST_TILES);
+
+	return most < FEW_TILES ? FEW_TILES : most;
+}
+
+static struct wino_cut cut(const struct wino_pass *p, int n, int h, int w)
+{
+	struct wino_cut c = {.across = ceil_div(w, p->side), .down = ceil_div(h, p->side)};
+
+	c.tiles = n * c.across * c.down;
+	c.blocks = ceil_div(c.tiles, most_tiles(p));
+	c.most = ceil_div(c.tiles, c.blocks); /* nearly equal blocks */
+	c.blocks = ceil_div(c.tiles, c.most);
+	c.each = ceil_div(c.blocks, MANY_JOBS);
+	c.jobs = ceil_div(c.blocks, c.each);
+	c.splits = min_int(p->blocks, ceil_div(FEW_JOBS, c.jobs));
+	return c;
+}
+
+static size_t points_floats(const struct wino_pass *p, int tiles)
+{
+	return (size_t)(p->points * tiles) * round_up((size_t)p->in, 16);
+}
+
+static size_t block_width(const struct wino *w)
+{
+	return (size_t)(w->k->vectors * w->k->lanes);
+}
+
+static size_t per_worker(const struct wino *w, const struct wino_pass *p, int tiles)
+{
+	return round_up((size_t)p->in, 16) + WINO_PATCH + points_floats(p, tiles) +
+	       (size_t)(p->points * tiles + 2) * block_width(w);
+}
+
+/* For any batch up to the largest: a smaller one may have larger blocks, but none above these. */
+static size_t pass_scratch(const struct conv *c, const struct wino_pass *p, int threads, int h,
+			   int w, bool sums)
+{
+	const int tiles = c->max_n * ceil_div(w, p->side) * ceil_div(h, p->side);
+	const int most = min_int(most_tiles(p), tiles);
+	const int jobs = min_int(ceil_div(tiles, most), MANY_JOBS);
+
+	return (sums ? round_up((size_t)jobs * 2 * (size_t)p->out, 8) * sizeof(double) : 0) +
+	       (size_t)threads * per_worker(c->wino, p, most) * sizeof(float);
+}
+
+size_t wino_scratch(const struct conv *c, int threads)
+{
+	const struct wino *w = c->wino;
+	size_t most = 0, bytes;
+
+	if (w->does_forward)
+		most = pass_scratch(c, &w->forward, threads, c->s.oh, c->s.ow, true);
+	if (w->does_data) {
+		bytes = pass_scratch(c, &w->data, threads, c->s.h, c->s.w, false);
+		most = bytes > most ? bytes : most;
+	}
+	return most;
+}
+
+/* What a job has for itself. */
+struct place {
+	int tile0, tiles;
+	float *zeros, *patch, *v, *m, *sums;
+	size_t v_ld;
+};
+
+static void multiply(const struct job *j, const struct place *at, int block)
+{
+	const struct conv_kernels *k = j->w->k;
+	const int vectors = block_vectors(k, j->p->out, block), width = vectors * k->lanes;
+	const struct run run = {0, j->p->in};
+	struct conv_row r = {
+		.x_step = at->v_ld,
+		.runs = &run,
+		.nruns = 1,
+		.w = j->packed + WINO_GROUPS * (size_t)j->p->in * (size_t)block_channel(k, block),
+		.y_step = (size_t)width,
+		.channels = width,
+		.finish = FINISH_STORE,
+	};
+	int g;
+
+	for (g = 0; g < WINO_GROUPS; g++) {
+		const size_t first = (size_t)(j->p->groups[g].first * at->tiles);
+
+		r.x = at->v + first * at->v_ld;
+		r.y = at->m + first * (size_t)width;
+		r.cols = j->p->groups[g].points * at->tiles;
+		k->row[vectors](&r);
+		r.w += (size_t)(j->p->in * width);
+	}
+}
+
+/* Tiles from number `tile` on that lie in one row, at most `most`. */
+static void tiles_out(const struct job *j, struct wino_out *o, int tile, int most, int c0)
+{
+	const struct wino_cut *c = &j->cut;
+	const int n = tile / (c->across * c->down), ty = tile / c->across % c->down;
+	const int y = ty * j->p->side, x = tile % c->across * j->p->side;
+	const struct view mine = view_slice(j->out, c0, o->channels);
+
+	o->y = view_at(&mine, n, y, x);
+	o->rows = min_int(j->p->side, mine.h - y);
+	o->cols = min_int(j->p->side, mine.w - x);
+	o->tiles = 1;
+	if (o->cols == j->p->side)
+		o->tiles = min_int(most, (mine.w - x) / j->p->side);
+	if (j->finish == FINISH_ALL && j->epi->residual.p)
+		o->residual = view_at(&j->epi->residual, n, y, x) + c0;
+	j->w->t->output[j->p->kind](o);
+	if (x + o->tiles * j->p->side >= mine.w)
+		view_clear_pads(&mine, n, y, y + o->rows);
+}
+
+static void outputs(const struct job *j, const struct place *at, int block, double *sums)
+{
+	const struct conv_kernels *k = j->w->k;
+	const int c0 = block_channel(k, block);
+	const size_t width = (size_t)(block_vectors(k, j->p->out, block) * k->lanes);
+	struct wino_out o = {
+		.point = width * (size_t)at->tiles,
+		.step = (size_t)j->out->ld,
+		.row = view_row(j->out),
+		.channels = block_channels(k, j->p->out, block),
+		.finish = j->finish,
+		.sums = at->sums,
+		.squares = at->sums + width,
+	};
+	int t, i;
+
+	if (j->finish == FINISH_ALL) {
+		o.bias = j->epi->bias ? j->epi->bias + c0 : NULL;
+		o.silu = j->epi->silu;
+		o.residual_step = (size_t)j->epi->residual.ld;
+		o.residual_row = view_row(&j->epi->residual);
+	}
+	memset(at->sums, 0, 2 * width * sizeof(float));
+	o.m_next = width;
+	o.next = (size_t)j->p->side * o.step;
+	o.residual_next = (size_t)j->p->side * o.residual_step;
+	for (t = 0; t < at->tiles; t += o.tiles) {
+		o.m = at->m + (size_t)t * width;
+		tiles_out(j, &o, at->tile0 + t, at->tiles - t, c0);
+	}
+	for (i = 0; sums && i < o.channels; i++) {
+		sums[c0 + i] += (double)o.sums[i];
+		sums[j->p->out + c0 + i] += (double)o.squares[i];
+	}
+}
+
+static struct place place(const struct job *j, int block, int worker)
+{
+	const size_t in = round_up((size_t)j->p->in, 16);
+	struct place at = {.tile0 = block * j->cut.most, .v_ld = in};
+
+	at.tiles = min_int(j->cut.most, j->cut.tiles - at.tile0);
+	at.zeros = j->work + (size_t)worker * j->per_worker;
+	at.patch = at.zeros + in;
+	at.v = at.patch + WINO_PATCH;
+	at.m = at.v + points_floats(j->p, j->cut.most);
+	at.sums = at.m + (size_t)(j->p->points * j->cut.most) * block_width(j->w);
+	memset(at.zeros, 0, (in + WINO_PATCH) * sizeof(float));
+	return at;
+}
+
+static void tiles_block(const struct job *j, int block, int split, int worker, double *sums)
+{
+	const struct wino_pass *p = j->p;
+	const struct place at = place(j, block, worker);
+	const struct wino_reader reader = {
+		.input = j->w->t->input[p->kind],
+		.view = j->in,
+		.window = p->window,
+		.step = p->step,
+		.origin = p->origin,
+		.across = j->cut.across,
+		.down = j->cut.down,
+		.stem = p->stem,
+		.channels = p->in,
+		.zeros = at.zeros,
+		.patch = at.patch,
+	};
+	int b;
+
+	wino_read(&reader, at.tile0, at.tiles, at.v, at.v_ld);
+	for (b = p->blocks * split / j->cut.splits; b < p->blocks * (split + 1) / j->cut.splits;
+	     b++) {
+		multiply(j, &at, b);
+		outputs(j, &at, b, sums);
+	}
+}
+
+static void tiles_job(void *ctx, int number, int worker)
+{
+	const struct job *j = ctx;
+	const int split = number % j->cut.splits, part = number / j->cut.splits;
+	const int c0 = block_channel(j->w->k, j->p->blocks * split / j->cut.splits);
+	const int c1 = block_channel(j->w->k, j->p->blocks * (split + 1) / j->cut.splits);
+	double *sums = j->sums ? j->sums + (size_t)part * 2 * (size_t)j->p->out : NULL;
+	int i;
+
+	for (i = c0; sums && i < c1 && i < j->p->out; i++)
+		sums[i] = sums[j->p->out + i] = 0;
+	for (i = part * j->cut.each; i < (part + 1) * j->cut.each && i < j->cut.blocks; i++)
+		tiles_block(j, i, split, worker, sums);
+}
+
+static void run_pass(struct job *j, struct pool *pool, void *scratch)
+{
+	size_t sums;
+
+	j->cut = cut(j->p, j->out->n, j->out->h, j->out->w);
+	sums = j->finish == FINISH_SUMS ? (size_t)j->cut.jobs * 2 * (size_t)j->p->out : 0;
+	j->sums = sums ? scratch : NULL;
+	j->work = (float *)((double *)scratch + round_up(sums, 8));
+	j->per_worker = per_worker(j->w, j->p, j->cut.most);
+	pool_spread(pool, j->cut.jobs * j->cut.splits, tiles_job, j);
+}
+
+void wino_forward(const struct conv *c, struct pool *pool, const float *packed,
+		  const struct view *x, const struct view *y, const struct conv_epilogue *epi,
+		  void *scratch)
+{
+	struct job j = {.w = c->wino, .p = &c->wino->forward, .packed = packed, .in = x, .out = y};
+
+	j.epi = epi;
+	if (epi && epi->sums)
+		j.finish = FINISH_SUMS;
+	else if (epi && (epi->bias || epi->silu || epi->residual.p))
+		j.finish = FINISH_ALL;
+	run_pass(&j, pool, scratch);
+	if (j.sums)
+		conv_sum_parts(pool, j.sums, (size_t)j.cut.jobs, 2 * (size_t)j.p->out, epi->sums);
+}
+
+void wino_backward_data(const struct conv *c, struct pool *pool, const float *packed,
+			const struct view *dy, const struct view *dx, bool add, void *scratch)
+{
+	struct job j = {.w = c->wino, .p = &c->wino->data, .packed = packed, .in = dy, .out = dx};
+
+	j.finish = add ? FINISH_ADD : FINISH_STORE;
+	run_pass(&j, pool, scratch);
+}
