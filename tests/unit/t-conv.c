@@ -111,7 +111,7 @@ static void run(const struct setup *t, enum conv_path path, enum conv_method met
 	const struct conv_shape *s = &t->s;
 	const size_t weights = (size_t)(s->cout * (s->cin / s->groups) * s->kh * s->kw);
 	struct pool *pool = pool_new(threads);
-	struct conv *c = conv_new_by(s, path, k->n, true, method);
+	struct conv *c = conv_new_by(s, path, k->n + 2, true, method);
 	float *packed = xaligned(conv_packed_floats(c) * sizeof(float));
 	const size_t bytes = conv_scratch(c, threads);
 	unsigned char *scratch = xaligned(bytes + 64);
