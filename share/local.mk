@@ -10,3 +10,7 @@ hypdir = $(pkgdatadir)/hyp
 dist_hyp_DATA = share/mistutils/hyp/scratch-low.yaml share/mistutils/hyp/scratch-med.yaml \
 	share/mistutils/hyp/mist.yaml
 dist_pkgdata_DATA = share/mistutils/sources.conf share/mistutils/coco.names
+# Jobs and scripts to copy and change.
+examplesdir = $(pkgdatadir)/examples
+dist_examples_DATA = share/mistutils/examples/nightly.crontab
+dist_examples_SCRIPTS = share/mistutils/examples/nightly-cloud.sh share/mistutils/examples/nightly-edge.sh

@@ -40,6 +40,8 @@ static const struct row {
 #define COUNT_MAX 1e9
 	{"allow-seeded", NULL, YES, GENERAL, OPT(streams.allow_seeded), 0, 0,
 	 "Take feature streams whose noise was made with --seed, and can so be removed"},
+	{"drop-duplicates", NULL, YES, GENERAL, OPT(streams.drop_duplicates), 0, 0,
+	 "Of feature samples with the same bits take the first, rather than refuse them"},
 	{"strategy", "NAME", STRATEGY, WEIGHTS, OPT(weights.strategy), 0, 0,
 	 "fedavg (default: the mean, weighted by the samples behind each), fedavgm, fedadam, "
 	 "fedyogi, "

@@ -179,30 +179,44 @@ static int begin_client(struct merge *m, const char *path, const struct features
 
 /* ------------------------------------------------------------------ samples */
 
-/* The same bits after noise are the same release: chance repeats even 64 fair bits never. */
-static int check_content(struct merge *m, const char *path, const struct features_header *h,
-			 const struct features_sample *s, struct err *err)
+/* Are these bits there already? */
+static bool repeats(struct merge *m, const struct features_header *h,
+		    const struct features_sample *s)
 {
 	int i;
 
 	buf_clear(&m->id);
 	for (i = 0; i < h->ntensors; i++)
 		buf_add(&m->id, s->data[i], s->size[i]);
-	if (!seen_before(&m->contents, m->id.data, m->id.len))
-		return 0;
+	return seen_before(&m->contents, m->id.data, m->id.len);
+}
+
+/* The same bits after noise are the same release: chance repeats even 64 fair bits never. */
+static int refuse_repeated(struct merge *m, const char *path, const struct features_header *h,
+			   const struct features_sample *s, struct err *err)
+{
 	if (h->mechanism == MECHANISM_NONE || privacy_flips(&m->spent) < 64) {
 		m->alike++;
 		return 0;
 	}
 	return err_set(
 		err, STATUS_INPUT,
-		"cannot use '%s': sample %s of client '%s' is the same release as one before", path,
-		s->key, h->client);
+		"cannot use '%s': sample %s of client '%s' is the same release as one before "
+		"(--drop-duplicates)",
+		path, s->key, h->client);
 }
 
-static int check_sample(struct merge *m, const char *path, const struct features_header *h,
+static int check_sample(struct merge *m, struct features_reader *r, const char *path,
 			const struct features_sample *s, struct err *err)
 {
+	const struct features_header *h = features_header(r);
+	const bool repeated = repeats(m, h, s);
+
+	if (repeated && m->opt->drop_duplicates) {
+		features_drop(r);
+		m->result->dropped++;
+		return 0;
+	}
 	buf_clear(&m->id);
 	buf_add(&m->id, h->client, strlen(h->client) + 1);
 	buf_add_str(&m->id, s->key);
@@ -212,7 +226,7 @@ static int check_sample(struct merge *m, const char *path, const struct features
 			       s->key, h->client);
 	m->samples++;
 	m->result->samples++;
-	return check_content(m, path, h, s, err);
+	return repeated ? refuse_repeated(m, path, h, s, err) : 0;
 }
 
 static int merge_one(struct merge *m, const char *path, struct err *err)
@@ -236,7 +250,7 @@ static int merge_one(struct merge *m, const char *path, struct err *err)
 			if (begin_client(m, path, h, err))
 				rc = -1;
 		}
-		if (rc == 1 && check_sample(m, path, h, &s, err))
+		if (rc == 1 && check_sample(m, r, path, &s, err))
 			rc = -1;
 	}
 	end_client(m, r ? features_end(r) : NULL);
@@ -273,6 +287,9 @@ int merge_streams(char *const *paths, int n, const char *output, const struct me
 	if (!rc && m.alike)
 		notice(opt->notices, "%ld samples are the same as others: do clients share images?",
 		       m.alike);
+	if (!rc && out->dropped)
+		notice(opt->notices, "%ld samples were there before, and are left out",
+		       out->dropped);
 	if (!rc && opt->confirm)
 		rc = opt->confirm->fn(opt->confirm->ctx, err);
 	if (!rc)

@@ -14,6 +14,7 @@
 
 struct merge_options {
 	bool allow_seeded;
+	bool drop_duplicates; /* of samples of the same bits the first is taken, whoever sent them */
 	const struct notices *notices; /* what a user should know */
 	const struct notices *details; /* a line per client */
 	const struct confirm *confirm; /* may be NULL */
@@ -21,11 +22,12 @@ struct merge_options {
 
 struct merge_result {
 	long clients, samples; /* segments, that is, and samples */
+	long dropped;
 };
 
 /*
  * Refused: streams that do not fit; the same key of the same client twice, and the same noisy bits
- * under another name; seeded noise (status privacy) unless allowed. Noticed: noiseless features
+ * under another name, unless they are to be dropped; seeded noise (status privacy) unless allowed. Noticed: noiseless features
  * that several clients sent alike, and bits of different noise that are not de-biased.
  */
 int merge_streams(char *const *paths, int n, const char *output, const struct merge_options *opt,

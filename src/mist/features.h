@@ -88,6 +88,8 @@ void features_keep_going(struct features_reader *r, const struct notices *notice
  * segment's last when it has proved whole. So what is not asked for again is not copied.
  */
 void features_tee(struct features_reader *r, struct tarstream_writer *to);
+/* The sample given last is not copied; the copy's end member gets the number and digest of what is. */
+void features_drop(struct features_reader *r);
 void features_close(struct features_reader *r);
 
 struct features_writer;

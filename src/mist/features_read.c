@@ -35,8 +35,11 @@ struct features_reader {
 	struct digest digest;
 	bool inside; /* a segment that has not ended */
 	long segments, segment_samples, samples;
-	struct buf last; /* key of the last sample given */
-	struct buf end;  /* the last end member */
+	int sample_at;        /* where the last sample's members begin in `pending` */
+	long dropped;         /* samples of this segment that are not copied */
+	struct digest copied; /* of the members of this segment that are */
+	struct buf last;      /* key of the last sample given */
+	struct buf end;       /* the last end member */
 
 	struct tarstream_member ahead;
 	bool have_ahead;
@@ -77,12 +80,20 @@ static int look_ahead(struct features_reader *r, struct err *err)
 	return r->ahead_rc;
 }
 
+static void add_member(struct digest *d, const struct member *m)
+{
+	char decimal[24];
+	const int n = snprintf(decimal, sizeof(decimal), "%zu", m->content.len);
+
+	digest_add(d, m->name.data, m->name.len + 1);
+	digest_add(d, decimal, (size_t)n + 1);
+	digest_add(d, m->content.data, m->content.len);
+}
+
 /* The member ahead joins the pending ones and the segment's digest. */
 static struct member *accept_ahead(struct features_reader *r)
 {
-	char decimal[24];
 	struct member *m;
-	int n;
 
 	if (r->n == r->cap) {
 		GROW(r->pending, r->n, r->cap);
@@ -93,10 +104,7 @@ static struct member *accept_ahead(struct features_reader *r)
 	buf_add_str(&m->name, r->ahead.name);
 	buf_clear(&m->content);
 	buf_add(&m->content, r->ahead.data, r->ahead.size);
-	n = snprintf(decimal, sizeof(decimal), "%zu", m->content.len);
-	digest_add(&r->digest, m->name.data, m->name.len + 1);
-	digest_add(&r->digest, decimal, (size_t)n + 1);
-	digest_add(&r->digest, m->content.data, m->content.len);
+	add_member(&r->digest, m);
 	r->have_ahead = false;
 	return m;
 }
@@ -105,10 +113,12 @@ static int flush_pending(struct features_reader *r, struct err *err)
 {
 	int i;
 
-	for (i = 0; r->tee && i < r->n; i++)
+	for (i = 0; r->tee && i < r->n; i++) {
+		add_member(&r->copied, &r->pending[i]);
 		if (tarstream_add(r->tee, r->pending[i].name.data, r->pending[i].content.data,
 				  r->pending[i].content.len, err))
 			return -1;
+	}
 	r->n = 0;
 	return 0;
 }
@@ -123,6 +133,8 @@ static int begin_segment(struct features_reader *r, struct err *err)
 	if (r->inside)
 		return truncated(r, err);
 	digest_init(&r->digest);
+	digest_init(&r->copied);
+	r->dropped = 0;
 	m = accept_ahead(r);
 	if (features_header_parse("mist.json", m->content.data, m->content.len, &h, err))
 		return fail(r, err);
@@ -160,6 +172,20 @@ static int check_end(const struct features_reader *r, const json_t *end, const c
 	return 0;
 }
 
+/* The end of a segment that is copied without some of its samples. */
+static void end_copy(struct features_reader *r, struct member *m, json_t *end)
+{
+	char hex[DIGEST_HEX], *text;
+
+	digest_hex(&r->copied, hex);
+	json_object_set_new(end, "samples", json_integer(r->segment_samples - r->dropped));
+	json_object_set_new(end, "sha256", json_string(hex));
+	text = json_text(end);
+	buf_clear(&m->content);
+	buf_add_str(&m->content, text);
+	free(text);
+}
+
 static int end_segment(struct features_reader *r, struct err *err)
 {
 	char hex[DIGEST_HEX];
@@ -170,6 +196,8 @@ static int end_segment(struct features_reader *r, struct err *err)
 	if (!r->inside)
 		return err_set(err, STATUS_INPUT,
 			       "cannot read '%s': 'mist.end.json' ends no segment", r->path);
+	if (flush_pending(r, err))
+		return -1;
 	digest_hex(&r->digest, hex);
 	digest_init(&r->digest); /* accept_ahead adds the end member to a digest nobody reads */
 	m = accept_ahead(r);
@@ -177,6 +205,8 @@ static int end_segment(struct features_reader *r, struct err *err)
 	if (!end)
 		return fail(r, err);
 	rc = check_end(r, end, hex, err);
+	if (!rc && r->dropped)
+		end_copy(r, m, end);
 	json_decref(end);
 	buf_clear(&r->end);
 	buf_add(&r->end, m->content.data, m->content.len);
@@ -318,6 +348,7 @@ static int next_sample(struct features_reader *r, struct features_sample *out, s
 	struct err ahead_err;
 	int rc, got = 0;
 
+	r->sample_at = first;
 	do {
 		accept_ahead(r);
 		rc = look_ahead(r, &ahead_err);
@@ -459,6 +490,12 @@ void features_keep_going(struct features_reader *r, const struct notices *notice
 void features_tee(struct features_reader *r, struct tarstream_writer *to)
 {
 	r->tee = to;
+}
+
+void features_drop(struct features_reader *r)
+{
+	r->n = r->sample_at;
+	r->dropped++;
 }
 
 void features_close(struct features_reader *r)
