@@ -117,6 +117,72 @@ assert_rises() {
 	done
 }
 
+# gated NAME OPTION…: $w with a gate at cut 2, calibrated on the data set.
+gated() {
+	local name=$1
+	shift
+	"$(prog mist-model)" calibrate -q -c 2 --img 64 --data "$set" -o "$name" "$@" "$w"
+}
+
+@test "images train what lies behind a gate, as features that were extracted do" {
+	gated g.safetensors
+	# nothing is augmented, so that both see the same pictures; bits have no noise here
+	printf '%s: 0\n' hsv_h hsv_s hsv_v translate scale fliplr mosaic >plain.yaml
+	"$(prog mist-extract)" -q -w g.safetensors --img 64 --mechanism none -o bits.tar "$set"
+	mist mist-train -w g.safetensors --data "$set" --img 64 --hyp plain.yaml --epochs 2 -o images.safetensors
+	assert_ok
+	mist mist-train -w g.safetensors --features bits.tar --hyp plain.yaml --epochs 2 -o features.safetensors
+	assert_ok
+	# the boxes of a stream are decimal numbers
+	run "$(prog mist-model)" diff images.safetensors features.safetensors
+	echo "$output" | awk '/^model\./ && $NF > 0.003 { print; bad = 1 } END { exit bad }' >&2
+	run "$(prog mist-model)" diff g.safetensors images.safetensors
+	[[ $output != *model.0.* && $output != *model.1.* && $output == *model.2.* ]] || fail "$output"
+}
+
+@test "through a noisy gate the same seed gives the same bytes, on any threads, interrupted or not" {
+	gated g.safetensors --epsilon 1
+	local args=(-w g.safetensors --data "$set" --img 64 --batch-size 7 --extractor-rate 0.1)
+	for j in 1 2; do
+		mist mist-train -j$j "${args[@]}" --epochs 3 --project p$j -o out$j.safetensors
+		assert_ok
+	done
+	assert_same out1.safetensors out2.safetensors
+	assert_same p1/last.safetensors p2/last.safetensors
+	mist mist-train "${args[@]}" --seed 1 --epochs 3 -o other.safetensors
+	run ! cmp -s out1.safetensors other.safetensors
+	# the extractor learns too, but not its running statistics, which the thresholds were learnt with
+	run "$(prog mist-model)" diff g.safetensors out1.safetensors
+	[[ $output == *model.0.conv.weight* && $output != *model.0.bn.running_mean* ]] || fail "$output"
+	local kills=0 pid
+	while [ "$kills" -lt 3 ]; do
+		"$(prog mist-train)" -q -j1 "${args[@]}" --epochs 40 --save-steps 1 --project parts --resume -o parts.safetensors &
+		pid=$!
+		sleep 0.4
+		kill -KILL $pid 2>/dev/null || true # it may just have ended
+		wait $pid && break
+		kills=$((kills + 1))
+	done
+	"$(prog mist-train)" -q -j2 "${args[@]}" --epochs 40 --save-steps 1 --project parts --resume -o parts.safetensors
+	mist mist-train "${args[@]}" --epochs 40 --save-steps 1 --project whole -o whole.safetensors
+	assert_ok
+	assert_same whole.safetensors parts.safetensors
+	mist mist-train "${args[@]}" --epochs 40 --extractor-rate 0.2 --project parts --resume -o x
+	[ "$status" -eq 2 ]
+	assert_says "it was started with --extractor-rate '0.1"
+}
+
+@test "images train through the several gates of a deeper cut" {
+	"$(prog mist-model)" init -q yolov5n.yaml --classes 2 -o n.safetensors
+	mist mist-model calibrate -q -c 6 --img 64 --data "$set" -o n6.safetensors n.safetensors
+	assert_ok
+	# several tensors cross a deeper cut: their gates are trained through as well
+	mist mist-train -w n6.safetensors --data "$set" --img 64 --epochs 1 --extractor-rate 0.01 -o out.safetensors
+	assert_ok
+	run "$(prog mist-model)" diff n6.safetensors out.safetensors
+	[[ $output == *model.0.conv.weight* && $output == *model.5.conv.weight* ]] || fail "$output"
+}
+
 @test "killed at arbitrary steps and resumed, a run ends in the same bytes" {
 	local args=(-j1 -w "$w" --data "$set" --img 64 --epochs 60 --batch-size 4 --nbs 8 --save-steps 3)
 	local kills=0 try pid delay

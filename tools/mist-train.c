@@ -30,7 +30,11 @@ static const struct row {
 	{"weights", 'w', "WEIGHTS", TEXT, SESSION(weights), 0, 0, "Start from WEIGHTS"},
 	{"features", 256, "STREAM", TEXT, SESSION(features), 0, 0,
 	 "Train the layers behind the cut from STREAM; '-' is standard input (the default)"},
-	{"data", 257, "DATASET", TEXT, SESSION(data), 0, 0, "Train from images instead"},
+	{"data", 257, "DATASET", TEXT, SESSION(data), 0, 0,
+	 "Train from images instead; through the gate and its noise where WEIGHTS has one"},
+	{"extractor-rate", 290, "X", REAL, TRAIN(extractor), 0, 1,
+	 "Through a gate, let the layers before it learn at X times the rate (default 0: not at "
+	 "all)"},
 	{"val", 258, "DATASET", TEXT, SESSION(val), 0, 0, "Evaluate on DATASET after every epoch"},
 	{"gate", 259, "MODE", GATE, SESSION(gate), 0, 0,
 	 "The gate in evaluation: off, clean (the default where there is one) or noisy"},

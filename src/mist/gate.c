@@ -433,3 +433,44 @@ void gate_apply_noisy(const struct gate *g, struct pool *pool, const struct view
 	else
 		pool_run(pool, x->n, apply_noisy_image, &j);
 }
+
+/* ------------------------------------------------------------------ the gradient */
+
+struct gradient_job {
+	const struct gate *g;
+	const struct view *x, *dy, *dx;
+	float slope;
+};
+
+static void gradient_row(void *ctx, int job, int worker)
+{
+	const struct gradient_job *j = ctx;
+	const struct gate *g = j->g;
+	const int n = job / j->x->h, y = job % j->x->h;
+	int col, c;
+
+	(void)worker;
+	for (col = 0; col < j->x->w; col++) {
+		const float *x = view_at(j->x, n, y, col), *dy = view_at(j->dy, n, y, col);
+		float *dx = view_at(j->dx, n, y, col);
+
+		for (c = 0; c < g->c; c++) {
+			const float low = g->low ? g->low[c] : 0, high = g->high ? g->high[c] : 1;
+
+			dx[c] = x[c] > low && x[c] < high ? dy[c] * j->slope : 0;
+		}
+	}
+	view_clear_pads(j->dx, n, y, y + 1);
+}
+
+void gate_gradient(const struct gate *g, struct pool *pool, const struct view *x,
+		   const struct view *dy, const struct view *dx)
+{
+	struct gradient_job j = {g, x, dy, dx, g->debias ? 1 : (float)(1 - 2 * g->q)};
+
+	BUG_IF(g->c != x->c || !view_same_shape(x, dy) || !view_same_shape(x, dx));
+	if (g->encoding == ENCODING_BIT || g->encoding == ENCODING_U8)
+		pool_run(pool, x->n * x->h, gradient_row, &j);
+	else if (dx->p != dy->p)
+		view_copy(pool, dy, dx);
+}

@@ -99,4 +99,12 @@ void gate_apply(const struct gate *g, struct pool *pool, const struct view *x);
 void gate_apply_noisy(const struct gate *g, struct pool *pool, const struct view *x,
 		      const struct noise *n, uint64_t stream, unsigned char *scratch);
 
+/*
+ * The straight-through gradient: dx = dy where x lies between the channel's levels (low < x < high,
+ * where the gate is steep), else 0. It is the gradient of x clamped to its levels, which the decoded
+ * bit stands for; without debias the noise flattens it by 1 - 2q. dx may be dy. Of floats: dx = dy.
+ */
+void gate_gradient(const struct gate *g, struct pool *pool, const struct view *x,
+		   const struct view *dy, const struct view *dx);
+
 #endif

@@ -22,6 +22,8 @@ struct net_options {
 	enum conv_path path; /* CONV_AUTO is resolved */
 	bool train;          /* batch statistics, gradients */
 	int freeze;          /* train: layers < freeze run in evaluation mode and get no gradient */
+	int constant_bn;     /* train: batch norms of layers < constant_bn are trained too, but keep
+				and use their running statistics */
 	bool input_grad;     /* train: the gradient with respect to the inputs too, through frozen
 				layers as well (feature inversion, gate-aware training) */
 	bool keep_y;         /* train: keep activations instead of making them again from the

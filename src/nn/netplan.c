@@ -142,12 +142,12 @@ static void mark(struct plan *p)
 
 /* ---- convolutions ---- */
 
-static enum unit_mode unit_mode(const struct step *s, bool grad, bool frozen)
+static enum unit_mode unit_mode(const struct step *s, bool grad, bool constant)
 {
 	const bool simple = s->act == ACT_NONE || s->act == ACT_SILU;
 
 	if (grad && s->bn >= 0)
-		return frozen ? UNIT_CONSTANT : UNIT_BATCH;
+		return constant ? UNIT_CONSTANT : UNIT_BATCH;
 	if (grad)
 		return s->act == ACT_NONE && s->residual < 0 ? UNIT_FUSED : UNIT_CONSTANT;
 	return simple ? UNIT_FUSED : UNIT_CONSTANT;
@@ -204,7 +204,7 @@ static void make_unit(struct plan *p, int step)
 
 	*u = (struct unit){.step = step, .z = SLOT_NONE, .z2 = SLOT_NONE, .grad = train};
 	u->frozen = !p->opt.train || s->layer < p->opt.freeze;
-	u->mode = unit_mode(s, u->grad, u->frozen);
+	u->mode = unit_mode(s, u->grad, u->frozen || s->layer < p->opt.constant_bn);
 	u->drop = u->mode != UNIT_FUSED && !p->opt.keep_y && is_cheap(p, s);
 	u->shape = (struct conv_shape){.cin = in->c,
 				       .cout = p->shape[s->out].c,

@@ -18,6 +18,8 @@ const char *const optim_names[] = {"sgd", "adam", "adamw", NULL};
 struct piece {
 	size_t offset, count;
 	int group; /* enum optim_group, or STATISTICS */
+	int layer;
+	double factor; /* of the rate */
 };
 #define STATISTICS OPTIM_GROUPS
 
@@ -66,7 +68,7 @@ static void add_pieces(struct optim *o, const struct param *p, int group)
 	for (done = 0; done < p->count; done += n) {
 		n = p->count - done < PIECE ? p->count - done : PIECE;
 		GROW(o->piece, o->npieces, o->cap);
-		o->piece[o->npieces++] = (struct piece){p->offset + done, n, group};
+		o->piece[o->npieces++] = (struct piece){p->offset + done, n, group, p->layer, 1};
 	}
 }
 
@@ -88,6 +90,15 @@ struct optim *optim_new(const struct graph *g, enum optim_kind kind, int from)
 	}
 	o->sum = xcalloc((size_t)o->npieces, sizeof(double));
 	return o;
+}
+
+void optim_slow(struct optim *o, int layer, double factor)
+{
+	int i;
+
+	for (i = 0; i < o->npieces; i++)
+		if (o->piece[i].layer < layer)
+			o->piece[i].factor = factor;
 }
 
 void optim_free(struct optim *o)
@@ -154,7 +165,7 @@ struct step_job {
 
 static void step_sgd(const struct step_job *s, const struct piece *p)
 {
-	const float lr = (float)s->rates->lr[p->group];
+	const float lr = (float)(s->rates->lr[p->group] * p->factor);
 	const float decay = (float)s->rates->decay[p->group];
 	const float momentum = (float)s->rates->momentum, scale = s->scale;
 	float *restrict w = s->params + p->offset;
@@ -174,7 +185,7 @@ static void step_sgd(const struct step_job *s, const struct piece *p)
 static void step_adam(const struct step_job *s, const struct piece *p)
 {
 	const bool decoupled = s->o->kind == OPTIM_ADAMW;
-	const double lr = s->rates->lr[p->group], decay = s->rates->decay[p->group];
+	const double lr = s->rates->lr[p->group] * p->factor, decay = s->rates->decay[p->group];
 	const float beta1 = (float)s->rates->momentum, rest1 = (float)(1 - s->rates->momentum);
 	const float beta2 = (float)BETA2, rest2 = (float)(1 - BETA2);
 	const float size = (float)(lr / s->correction1), scale = s->scale;

@@ -33,6 +33,8 @@ struct optim;
 /* Borrows nothing. Layers < from are frozen. Moments start at zero. */
 struct optim *optim_new(const struct graph *g, enum optim_kind kind, int from);
 void optim_free(struct optim *o);
+/* Layers < `layer` learn at `factor` times the rate. */
+void optim_slow(struct optim *o, int layer, double factor);
 /* Bytes that optim_new would take. */
 size_t optim_bytes(const struct graph *g, enum optim_kind kind);
 

@@ -1,6 +1,7 @@
 # Room: src/train - the loop that trains: sources, checkpoints, epochs.
 libmist_a_SOURCES += \
 	src/train/checkpoint.c src/train/checkpoint.h \
+	src/train/gateway.c src/train/gateway.h \
 	src/train/move.c src/train/move.h \
 	src/train/plan.c src/train/plan.h \
 	src/train/proximal.c src/train/proximal.h \
@@ -16,10 +17,13 @@ tests_unit_t_proximal_SOURCES = tests/unit/t-proximal.c
 tests_unit_t_proximal_CFLAGS = $(AM_CFLAGS) $(unit_cflags)
 tests_unit_t_proximal_LDADD = $(LDADD) $(CMOCKA_LIBS)
 
-check_PROGRAMS += tests/unit/t-checkpoint tests/unit/t-move tests/unit/t-train
+check_PROGRAMS += tests/unit/t-checkpoint tests/unit/t-gateway tests/unit/t-move tests/unit/t-train
 tests_unit_t_checkpoint_SOURCES = tests/unit/t-checkpoint.c
 tests_unit_t_checkpoint_CFLAGS = $(AM_CFLAGS) $(unit_cflags)
 tests_unit_t_checkpoint_LDADD = $(LDADD) $(CMOCKA_LIBS)
+tests_unit_t_gateway_SOURCES = tests/unit/t-gateway.c
+tests_unit_t_gateway_CFLAGS = $(AM_CFLAGS) $(unit_cflags)
+tests_unit_t_gateway_LDADD = $(LDADD) $(CMOCKA_LIBS)
 tests_unit_t_move_SOURCES = tests/unit/t-move.c
 tests_unit_t_move_CFLAGS = $(AM_CFLAGS) $(unit_cflags)
 tests_unit_t_move_LDADD = $(LDADD) $(CMOCKA_LIBS)

@@ -101,6 +101,7 @@ static int open_source(struct session *s, struct err *err)
 	const struct session_options *o = s->o;
 	const struct hyp *hyp = &s->train_options.hyp;
 	struct dataset_options d = {.strict = o->strict, .notices = &o->notices};
+	struct images_options images;
 
 	if (!o->data) {
 		s->source = source_features(o->features ? o->features : "-", &s->model, hyp,
@@ -114,8 +115,15 @@ static int open_source(struct session *s, struct err *err)
 	s->dataset = dataset_open(o->data, &d, err);
 	if (!s->dataset)
 		return -1;
-	s->source = source_images(s->dataset, &s->model, hyp, o->img ? o->img : DEFAULT_IMG,
-				  o->train.seed, o->strict, &o->notices, err);
+	images = (struct images_options){.img = o->img ? o->img : DEFAULT_IMG,
+					 .seed = o->train.seed,
+					 .strict = o->strict,
+					 .extractor = o->train.extractor > 0,
+					 .freeze = o->train.freeze,
+					 .path = o->train.path,
+					 .pool = s->pool,
+					 .notices = &o->notices};
+	s->source = source_images(s->dataset, &s->model, hyp, &images, err);
 	return s->source ? 0 : -1;
 }
 

@@ -12,6 +12,18 @@ int source_fill(struct source *s, struct pool *pool, struct net *net, long epoch
 	return s->class->fill(s, pool, net, epoch, index, n, out, err);
 }
 
+void source_backward(struct source *s, struct net *net, int first, int n, float *grads)
+{
+	if (s->class->backward)
+		s->class->backward(s, net, first, n, grads);
+}
+
+void source_load(struct source *s)
+{
+	if (s->class->load)
+		s->class->load(s);
+}
+
 void source_stamp(const struct source *s, struct model *m)
 {
 	if (s->class->stamp)

@@ -24,6 +24,10 @@ struct source;
 struct source_class {
 	int (*fill)(struct source *s, struct pool *pool, struct net *net, long epoch,
 		    const int *index, int *n, struct target_list *out, struct err *err);
+	/* The rest of the backward pass, from the net's input gradients on; NULL: there is none. */
+	void (*backward)(struct source *s, struct net *net, int first, int n, float *grads);
+	/* The model's parameters changed; NULL: nothing depends on them. */
+	void (*load)(struct source *s);
 	void (*stamp)(const struct source *s, struct model *m); /* NULL: nothing to say */
 	void (*free)(struct source *s);
 };
@@ -32,6 +36,7 @@ struct source {
 	const struct source_class *class;
 	int n;                   /* samples */
 	int from;                /* the layer that they enter: 0, or the cut */
+	bool gradient;           /* layers before `from` are trained too, by source_backward */
 	int img;                 /* side of the letterboxed image */
 	char digest[DIGEST_HEX]; /* of the samples and their labels */
 	size_t bytes;            /* memory it holds */
@@ -53,12 +58,22 @@ struct source *source_features(const char *path, struct model **m, const struct 
 
 /*
  * The training pictures of a data set (borrowed), augmented as `hyp` asks (data/augment.h): img x img
- * for the layers from the first. A picture that cannot be decoded is noticed and left out, or, with
- * `strict`, an error.
+ * for the layers from the first, or, where the weights have a gate, through the layers before it and
+ * the gate (gateway.h) for those behind. A picture that cannot be decoded is noticed and left out,
+ * or, with `strict`, an error.
  */
+struct images_options {
+	int img;
+	uint64_t seed;
+	bool strict;
+	bool extractor; /* train the layers before the gate too */
+	int freeze;     /* but not those before this */
+	enum conv_path path;
+	struct pool *pool; /* borrowed */
+	const struct notices *notices;
+};
 struct source *source_images(const struct dataset *d, struct model **m, const struct hyp *hyp,
-			     int img, uint64_t seed, bool strict, const struct notices *notices,
-			     struct err *err);
+			     const struct images_options *opt, struct err *err);
 
 /* For the above: makes the model one of these classes. */
 int source_adapt(struct model **m, int nc, char *const *names, uint64_t seed,
@@ -70,6 +85,10 @@ int source_adapt(struct model **m, int nc, char *const *names, uint64_t seed,
  */
 int source_fill(struct source *s, struct pool *pool, struct net *net, long epoch, const int *index,
 		int *n, struct target_list *out, struct err *err);
+/* After net_backward of images first … first+n-1 of the batch that was filled last: what lies before
+ * the net. */
+void source_backward(struct source *s, struct net *net, int first, int n, float *grads);
+void source_load(struct source *s);
 /* Writes into the model's metadata what was learnt through: the cut and the gate. */
 void source_stamp(const struct source *s, struct model *m);
 void source_free(struct source *s); /* NULL is harmless */

@@ -175,7 +175,8 @@ static int features_fill(struct source *s, struct pool *pool, struct net *net, l
 	return 0;
 }
 
-static const struct source_class features_class = {features_fill, features_stamp, features_free};
+static const struct source_class features_class = {
+	.fill = features_fill, .stamp = features_stamp, .free = features_free};
 
 static void plan_payload(struct features_source *f, const struct features_header *h)
 {

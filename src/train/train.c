@@ -70,6 +70,7 @@ static json_t *list_options(const struct train *t)
 	set_option(list, "--nbs", "%d", o->nbs);
 	set_option(list, "--img", "%d", t->source->img);
 	set_option(list, "--freeze", "%d", o->freeze);
+	set_option(list, "--extractor-rate", "%.17g", o->extractor);
 	set_option(list, "--optimizer", "%s", optim_names[o->optimizer]);
 	set_option(list, "--cos-lr", "%s", o->cosine ? "yes" : "no");
 	set_option(list, "--no-shuffle", "%s", o->shuffle ? "no" : "yes");
@@ -117,7 +118,9 @@ static int build(struct train *t, struct err *err)
 		t->start = xcalloc(g->nfloats, sizeof(float));
 		memcpy(t->start, t->model->params, g->nfloats * sizeof(float));
 	}
-	t->optim = optim_new(g, t->opt.optimizer, t->net_options.freeze);
+	t->optim = optim_new(g, t->opt.optimizer,
+			     t->source->gradient ? t->opt.freeze : t->net_options.freeze);
+	optim_slow(t->optim, t->source->from, t->opt.extractor);
 	return 0;
 }
 
@@ -146,6 +149,7 @@ struct train *train_new(const struct train_options *opt, struct model *m, struct
 				.w = source->img,
 				.path = opt->path,
 				.train = true,
+				.input_grad = source->gradient,
 				.freeze = opt->freeze > source->from ? opt->freeze : source->from},
 	};
 	if (opt->project) {
@@ -298,6 +302,7 @@ static int run_part(struct train *t, int first, int n, int all, struct loss *los
 		return not_finite(t, "loss", err);
 	profile_lap(t->profile, "loss", time);
 	net_backward(t->net, n, t->grads);
+	source_backward(t->source, t->net, first, n, t->grads);
 	return 0;
 }
 
@@ -327,6 +332,13 @@ static int run_batch(struct train *t, struct err *err)
 	return 0;
 }
 
+/* The parameters changed. */
+static void load(struct train *t)
+{
+	net_load_params(t->net, t->model->params);
+	source_load(t->source);
+}
+
 static int make_step(struct train *t, const struct optim_rates *rates, struct err *err)
 {
 	double time = profile_now(), norm, scale = 1;
@@ -343,7 +355,7 @@ static int make_step(struct train *t, const struct optim_rates *rates, struct er
 	optim_step(t->optim, t->pool, rates, t->model->params, t->grads, scale, t->ema,
 		   schedule_ema(t->state.steps));
 	time = profile_lap(t->profile, "optimiser", time);
-	net_load_params(t->net, t->model->params);
+	load(t);
 	profile_lap(t->profile, "packing of weights", time);
 	t->unsaved++;
 	return 0;
@@ -543,7 +555,7 @@ int train_run(struct train *t, struct err *err)
 		return -1;
 	if (t->csv && t->state.results.n && results_write(&t->state.results, t->csv, err))
 		return -1;
-	net_load_params(t->net, t->model->params);
+	load(t);
 	t->began = t->saved = profile_now();
 	while (!t->state.done) {
 		begin_epoch(t);

@@ -49,6 +49,8 @@ struct train_options {
 	int batch, nbs, freeze;
 	int warmup_floor; /* see schedule_init */
 	double proximal;  /* FedProx's mu (proximal.h); 0: none */
+	double extractor; /* images through a gate: the layers before it learn at this times the rate;
+			     0: not at all */
 	double clip;      /* largest norm of a step's gradient; 0: any */
 	uint64_t seed;
 	enum conv_path path;

@@ -336,6 +336,52 @@ static void a_filtered_gate_decodes_around_the_mean(void **state)
 	free(q.buffer);
 }
 
+/* dx = dy where low < x < high, as the header defines; in place too, and pads are zeros. */
+static void the_straight_through_gradient_is_its_definition(void **state)
+{
+	struct pool *pool = pool_new(2);
+	struct patch x = patch_new(2, 4, 16, 33, 0), dy = patch_new(2, 4, 16, 33, 3);
+	struct patch dx = patch_new(2, 4, 16, 33, 0);
+	int n, y, col, c, k, passed = 0;
+	float slope, want;
+	struct gate g;
+
+	(void)state;
+	for (k = 0; k < 3; k++) { /* clean, de-biased, noisy as it is */
+		gate_init(&g, ENCODING_BIT, 33);
+		gate_ramps(&g);
+		g.q = k ? 0.25 : 0;
+		g.debias = k == 1;
+		slope = k == 2 ? 0.5f : 1;
+		gate_gradient(&g, pool, &x.v, &dy.v, &dx.v);
+		for (n = 0; n < 2; n++)
+			for (y = 0; y < 4; y++)
+				for (col = 0; col < 16; col++)
+					for (c = 0; c < 33; c++) {
+						const float v = view_at(&x.v, n, y, col)[c];
+
+						want = v > g.low[c] && v < g.high[c]
+							       ? slope * view_at(&dy.v, n, y,
+										 col)[c]
+							       : 0;
+						passed += want != 0;
+						assert_true(view_at(&dx.v, n, y, col)[c] == want);
+					}
+		assert_true(view_at(&dx.v, 0, 1, 16)[0] == 0);
+		gate_release(&g);
+	}
+	assert_in_range(passed, 1000, 3 * 2 * 4 * 16 * 33 - 1000);
+	gate_init(&g, ENCODING_F32, 33);
+	gate_gradient(&g, NULL, &x.v, &dy.v, &dy.v);
+	gate_gradient(&g, NULL, &x.v, &dy.v, &dx.v);
+	assert_memory_equal(view_at(&dx.v, 1, 2, 3), view_at(&dy.v, 1, 2, 3), 33 * sizeof(float));
+	gate_release(&g);
+	free(x.buffer);
+	free(dy.buffer);
+	free(dx.buffer);
+	pool_free(pool);
+}
+
 static void a_gate_survives_its_json(void **state)
 {
 	struct gate gate[2];
@@ -433,6 +479,7 @@ int main(void)
 		cmocka_unit_test(values_outside_a_byte_are_clamped),
 		cmocka_unit_test(a_filter_is_lent_to_gates_of_the_same_levels_alone),
 		cmocka_unit_test(a_filtered_gate_decodes_around_the_mean),
+		cmocka_unit_test(the_straight_through_gradient_is_its_definition),
 		cmocka_unit_test(a_gate_survives_its_json),
 		cmocka_unit_test(a_gate_that_cannot_be_is_refused_with_a_reason),
 	};
