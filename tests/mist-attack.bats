@@ -117,6 +117,62 @@ invert() {
 	assert_one_line_error 3 "small.tar' is of images of 32 pixels, not 64"
 }
 
+# A target: trained for two epochs on the features of the synthetic set, and who is who.
+target() {
+	t=$BATS_FILE_TMPDIR
+	"$(prog mist-model)" calibrate -q -c 2 --data "$t/synth" --img 64 "$t/w.safetensors" -o start.safetensors
+	"$(prog mist-extract)" -q -w start.safetensors --img 64 --epsilon 2 --seed 1 "$t/synth" -o f.tar
+	"$(prog mist-train)" -q -w start.safetensors --features f.tar --epochs 2 --batch-size 4 -o target.safetensors
+	"$(prog coco-synth)" -q --images 8 --classes 3 --img 64 --seed 5 -o others
+	"$(prog coco-synth)" -q --images 8 --classes 3 --img 64 --seed 6 -o public
+}
+
+# membership ARG…
+membership() {
+	mist mist-attack membership -w target.safetensors --start start.safetensors --img 64 \
+		--members "$BATS_FILE_TMPDIR/synth" --others others --public public --shadows 2 --epochs 2 \
+		--batch-size 4 "$@"
+}
+
+@test "membership is told by a threshold and by shadow models, the same on any number of threads" {
+	need_program jq
+	target
+	mkdir tmp
+	export TMPDIR=$PWD/tmp
+	membership -j1 --json 1.json
+	assert_ok
+	[ "${#lines[@]}" -eq 4 ]
+	[[ ${lines[0]} == Attack*AUC*"TPR at 1 % FPR"*Precision*Recall* ]]
+	[[ ${lines[1]} == threshold* ]] && [[ ${lines[2]} == shadow* ]]
+	jq -e '.shadows == 2 and .members > 0 and .others > 0 and .public > 0' 1.json
+	jq -e '[.attacks[].auc] | all(.[1] <= .[0] and .[0] <= .[2] and .[1] >= 0 and .[2] <= 1)' 1.json
+	membership -j3 --json 3.json
+	assert_same 1.json 3.json
+	assert_empty_dir tmp # streams and weights of the shadows are gone
+}
+
+@test "what cannot be attacked for membership is one sentence" {
+	target
+	membership --gate noisy --epochs 1
+	assert_ok
+	mist mist-attack membership -w "$t/bits.tar" --start start.safetensors --members "$t/synth" \
+		--others others --public public --img 64
+	assert_one_line_error 3 bits.tar
+	mist mist-attack membership -w target.safetensors --start nowhere --members "$t/synth" \
+		--others others --public public --img 64
+	assert_one_line_error 3 nowhere
+	mist mist-attack membership -w "$t/w.safetensors" --gate clean --start start.safetensors \
+		--members "$t/synth" --others others --public public --img 64
+	assert_one_line_error 3 "has no gate"
+	membership --img 50
+	assert_one_line_error 3
+	mist mist-attack membership -w target.safetensors --members "$t/synth"
+	assert_status 2
+	membership --learn
+	assert_status 2
+	assert_says "membership does not take --learn"
+}
+
 @test "wrong usage is status 2" {
 	t=$BATS_FILE_TMPDIR
 	mist mist-attack

@@ -1,5 +1,7 @@
 #include "attack/inversion.h"
 
+#include "base/num.h"
+
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +14,22 @@ void inversion_defaults(struct inversion_options *o)
 	*o = (struct inversion_options){.limit = 16, .split = "train"};
 	whitebox_defaults(&o->whitebox);
 	decoder_defaults(&o->decoder);
+}
+
+int inversion_weights(struct inversion_options *o, const char *text, struct err *err)
+{
+	size_t n, i;
+	char **list = names_split(text, &n);
+	int rc = 0;
+
+	if (n < 1 || n > INVERSION_MAX_WEIGHTS)
+		rc = err_set(err, STATUS_USAGE, "--variation takes 1 to %d weights",
+			     INVERSION_MAX_WEIGHTS);
+	for (i = 0; i < n && !rc; i++)
+		rc = num_double("--variation", list[i], 0, 1e6, &o->variation[i], err);
+	o->nvariation = (int)n;
+	names_free(list, n);
+	return rc;
 }
 
 void inversion_release(struct inversion *v)

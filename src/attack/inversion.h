@@ -35,6 +35,8 @@ struct inversion_options {
 	void *progress_ctx;
 };
 void inversion_defaults(struct inversion_options *o);
+/* variation and nvariation from "W,W,..."; an error with STATUS_USAGE. */
+int inversion_weights(struct inversion_options *o, const char *text, struct err *err);
 
 struct setting {
 	struct evidence evidence;

@@ -7,8 +7,13 @@ libmist_a_SOURCES += \
 	src/attack/leakfiles.c src/attack/leakfiles.h \
 	src/attack/leaks.c src/attack/leaks.h \
 	src/attack/likelihood.c src/attack/likelihood.h \
+	src/attack/logistic.c src/attack/logistic.h \
+	src/attack/losses.c src/attack/losses.h \
+	src/attack/membership.c src/attack/membership.h \
 	src/attack/outcome.c src/attack/outcome.h \
 	src/attack/prior.c src/attack/prior.h \
+	src/attack/roc.c src/attack/roc.h \
+	src/attack/shadow.c src/attack/shadow.h \
 	src/attack/sheet.c src/attack/sheet.h \
 	src/attack/victims.c src/attack/victims.h \
 	src/attack/whitebox.c src/attack/whitebox.h
@@ -17,7 +22,10 @@ bin_PROGRAMS += tools/mist-attack
 tools_mist_attack_SOURCES = tools/mist-attack.c
 
 if HAVE_CMOCKA
-check_PROGRAMS += tests/unit/t-inversion
+check_PROGRAMS += tests/unit/t-inversion tests/unit/t-membership
+tests_unit_t_membership_SOURCES = tests/unit/t-membership.c
+tests_unit_t_membership_CFLAGS = $(AM_CFLAGS) $(unit_cflags)
+tests_unit_t_membership_LDADD = $(LDADD) $(CMOCKA_LIBS)
 tests_unit_t_inversion_SOURCES = tests/unit/t-inversion.c
 tests_unit_t_inversion_CFLAGS = $(AM_CFLAGS) $(unit_cflags)
 tests_unit_t_inversion_LDADD = $(LDADD) $(CMOCKA_LIBS)

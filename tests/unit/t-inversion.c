@@ -30,6 +30,8 @@ static void write_stream(const struct fixture *f, enum encoding encoding, enum m
 			 double epsilon)
 {
 	const struct extract_options o = {.cut = CUT,
+					  .budget = INFINITY,
+					  .budget_image = INFINITY,
 					  .img = IMG,
 					  .encoding = encoding,
 					  .client = "edge",
@@ -38,7 +40,7 @@ static void write_stream(const struct fixture *f, enum encoding encoding, enum m
 					  .threads = 1};
 	struct extract_options resolved = o;
 	const uint64_t seed = 1;
-	struct certificate certificate;
+	struct certificate given;
 	struct noise noise;
 	struct extract *x;
 	struct err err;
@@ -47,7 +49,7 @@ static void write_stream(const struct fixture *f, enum encoding encoding, enum m
 	assert_int_equal(noise_init(&noise, mechanism, epsilon, &seed, &err), 0);
 	x = extract_new(f->m, f->data, &noise, &resolved, &err);
 	assert_non_null(x);
-	assert_int_equal(extract_run(x, f->stream, &certificate, &err), 0);
+	assert_int_equal(extract_run(x, f->stream, &given, &err), 0);
 	extract_free(x);
 	noise_release(&noise);
 }
