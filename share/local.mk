@@ -14,3 +14,14 @@ dist_pkgdata_DATA = share/mistutils/sources.conf share/mistutils/coco.names
 examplesdir = $(pkgdatadir)/examples
 dist_examples_DATA = share/mistutils/examples/nightly.crontab
 dist_examples_SCRIPTS = share/mistutils/examples/nightly-cloud.sh share/mistutils/examples/nightly-edge.sh
+# The grid of experiments: a makefile and what it reads with.
+experimentsdir = $(pkgdatadir)/experiments
+dist_experiments_DATA = \
+	share/mistutils/experiments/Makefile \
+	share/mistutils/experiments/README \
+	share/mistutils/experiments/frontier.awk \
+	share/mistutils/experiments/json.awk \
+	share/mistutils/experiments/markdown.awk \
+	share/mistutils/experiments/plots.gp \
+	share/mistutils/experiments/summary.awk
+dist_experiments_SCRIPTS = share/mistutils/experiments/bytes.sh share/mistutils/experiments/row.sh
