@@ -17,7 +17,7 @@ tests_hostile_LDADD = $(ARCHIVE_LIBS)
 # An auditor for audit.bats.
 check_PROGRAMS += tests/audit
 tests_audit_SOURCES = tests/audit.c
-EXTRA_DIST += tests/coco-fetch.bats tests/manual.bats
+EXTRA_DIST += tests/s3d.js tests/coco-fetch.bats tests/manual.bats
 
 # Benchmarks: medians against a yardstick timed in the same run. `make check` builds them and runs each
 # once, quickly (tests/bench.bats); BENCH=quick make bench does the same.

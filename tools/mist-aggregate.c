@@ -7,6 +7,7 @@
 #include "fed/merge.h"
 #include "fed/sampling.h"
 #include "fed/strategy.h"
+#include "io/store.h"
 
 #include <stddef.h>
 #include <string.h>
@@ -227,5 +228,5 @@ int main(int argc, char **argv)
 		options[i + 2] = (struct argp_option){rows[i].name, KEY(i),       rows[i].arg, 0,
 						      rows[i].doc,  rows[i].group};
 	strategy_defaults(&opts.weights);
-	return cli_main(argc, argv, &argp, &opts, run);
+	return store_main(argc, argv, &argp, &opts, run);
 }

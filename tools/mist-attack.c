@@ -4,6 +4,7 @@
 #include "attack/leakfiles.h"
 #include "attack/membership.h"
 #include "base/clirow.h"
+#include "io/store.h"
 
 #include <stddef.h>
 #include <stdlib.h>
@@ -244,5 +245,5 @@ int main(int argc, char **argv)
 	clirow_options(rows, ARRAY_LEN(rows), options);
 	inversion_defaults(&opts.invert);
 	membership_defaults(&opts.member);
-	return cli_main(argc, argv, &argp, &opts, run);
+	return store_main(argc, argv, &argp, &opts, run);
 }

@@ -7,6 +7,7 @@
 #include "eval/draw.h"
 #include "eval/gallery.h"
 #include "eval/inspect.h"
+#include "io/store.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -244,7 +245,6 @@ static int run(void *opts, struct err *err)
 int main(int argc, char **argv)
 {
 	struct opts opts = {.gate = -1};
-
 	inspect_defaults(&opts.look);
-	return cli_main(argc, argv, &argp, &opts, run);
+	return store_main(argc, argv, &argp, &opts, run);
 }

@@ -4,6 +4,7 @@
  */
 #include "base/cli.h"
 #include "eval/evaluate.h"
+#include "io/store.h"
 
 #include <stdlib.h>
 
@@ -238,5 +239,5 @@ int main(int argc, char **argv)
 	struct opts opts = {.gate = -1, .split = "val"};
 
 	evaluate_defaults(&opts.eval);
-	return cli_main(argc, argv, &argp, &opts, run);
+	return store_main(argc, argv, &argp, &opts, run);
 }

@@ -3,6 +3,7 @@
  * features.
  */
 #include "base/cli.h"
+#include "io/store.h"
 #include "mist/extract.h"
 #include "mist/ledger_cli.h"
 
@@ -239,5 +240,5 @@ int main(int argc, char **argv)
 
 	opts.mechanism = -1;
 	opts.epsilon = NAN;
-	return cli_main(argc, argv, &argp, &opts, run);
+	return store_main(argc, argv, &argp, &opts, run);
 }

@@ -2,6 +2,7 @@
  * mist-model - weight files: import from PyTorch, init, info, split at a cut, join, compare.
  */
 #include "base/cli.h"
+#include "io/store.h"
 #include "mist/calibrate_model.h"
 #include "mist/gate_text.h"
 #include "model/import.h"
@@ -243,5 +244,5 @@ int main(int argc, char **argv)
 	for (i = 0; i < ARRAY_LEN(rows); i++)
 		options[i] = (struct argp_option){
 			rows[i].name, rows[i].key, rows[i].arg, 0, rows[i].doc, 0};
-	return cli_main(argc, argv, &argp, &opts, run);
+	return store_main(argc, argv, &argp, &opts, run);
 }

@@ -1,6 +1,7 @@
 /* mist-train.c - train the layers behind a cut from features, or a whole model from images. */
 #include "base/cli.h"
 #include "base/file.h"
+#include "io/store.h"
 #include "train/session.h"
 #include "train/validate.h"
 
@@ -241,5 +242,5 @@ int main(int argc, char **argv)
 		options[i] = (struct argp_option){
 			rows[i].name, rows[i].key, rows[i].arg, 0, rows[i].doc, 0};
 	session_defaults(&opts.session);
-	return cli_main(argc, argv, &argp, &opts, run);
+	return store_main(argc, argv, &argp, &opts, run);
 }

@@ -100,8 +100,27 @@ static void close_stdout(void)
 	_exit(STATUS_SYSTEM);
 }
 
+static int run_around(void *opts, int (*run)(void *opts, struct err *err),
+		      const struct cli_around *around, struct err *err)
+{
+	int rc;
+
+	if (!around)
+		return run(opts, err);
+	rc = around->before(around->ctx, err);
+	if (!rc)
+		rc = run(opts, err);
+	return around->after(around->ctx, rc, err);
+}
+
 int cli_main(int argc, char **argv, const struct argp *argp, void *opts,
 	     int (*run)(void *opts, struct err *err))
+{
+	return cli_main_around(argc, argv, argp, opts, run, NULL);
+}
+
+int cli_main_around(int argc, char **argv, const struct argp *argp, void *opts,
+		    int (*run)(void *opts, struct err *err), const struct cli_around *around)
 {
 	struct err err = ERR_INIT;
 
@@ -115,7 +134,7 @@ int cli_main(int argc, char **argv, const struct argp *argp, void *opts,
 	atexit(close_stdout);
 	if (argp_parse(argp, argc, argv, 0, NULL, opts))
 		return STATUS_USAGE;
-	if (run(opts, &err) == 0)
+	if (run_around(opts, run, around, &err) == 0)
 		return STATUS_OK;
 	if (err.msg[0])
 		fprintf(stderr, "%s: %s\n", program_invocation_short_name, err.msg);

@@ -41,6 +41,18 @@ extern const struct argp cli_argp;
 int cli_main(int argc, char **argv, const struct argp *argp, void *opts,
 	     int (*run)(void *opts, struct err *err));
 
+/*
+ * The same with something around the run: `before` when the command line was understood, `after` with
+ * what the run returned (0 or -1, then *err says why); what `after` returns counts.
+ */
+struct cli_around {
+	int (*before)(void *ctx, struct err *err);
+	int (*after)(void *ctx, int rc, struct err *err);
+	void *ctx;
+};
+int cli_main_around(int argc, char **argv, const struct argp *argp, void *opts,
+		    int (*run)(void *opts, struct err *err), const struct cli_around *around);
+
 /* For argp parsers: number options that end the program with status 2 and argp's usual hint. */
 long cli_long(struct argp_state *state, const char *option, const char *arg, long min, long max);
 double cli_double(struct argp_state *state, const char *option, const char *arg, double min,

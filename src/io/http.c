@@ -3,6 +3,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "io/part.h"
+#include "io/wire.h"
 
 #include <ctype.h>
 #include <curl/curl.h>
@@ -294,43 +295,6 @@ static void set_options(struct transfer *t, char *message)
 	curl_easy_setopt(c, CURLOPT_XFERINFODATA, t);
 }
 
-/* Failures that another attempt at the same URL may not meet again. */
-static bool is_passing(CURLcode rc, long code)
-{
-	switch (rc) {
-	case CURLE_HTTP_RETURNED_ERROR:
-		return code == 408 || code == 425 || code == 429 || code == 500 || code == 502 ||
-		       code == 503 || code == 504;
-	case CURLE_COULDNT_CONNECT:
-	case CURLE_OPERATION_TIMEDOUT:
-	case CURLE_PARTIAL_FILE:
-	case CURLE_RECV_ERROR:
-	case CURLE_SEND_ERROR:
-	case CURLE_GOT_NOTHING:
-	case CURLE_SSL_CONNECT_ERROR:
-	case CURLE_HTTP2:
-	case CURLE_HTTP2_STREAM:
-		return true;
-	default:
-		return false;
-	}
-}
-
-/* libcurl's sentence in the manner of ours. */
-static void curl_cause(CURLcode rc, const char *message, char *out, size_t size)
-{
-	size_t len;
-
-	snprintf(out, size, "%s", message[0] ? message : curl_easy_strerror(rc));
-	if (isupper((unsigned char)out[0]) && !isupper((unsigned char)out[1]))
-		out[0] = (char)tolower((unsigned char)out[0]);
-	for (len = strlen(out); len && strchr(".\r\n ", out[len - 1]); len--)
-		out[len - 1] = '\0';
-	for (; len; len--)
-		if (out[len - 1] == '\n')
-			out[len - 1] = ' ';
-}
-
 static enum outcome judge(struct transfer *t, CURLcode rc, const char *message)
 {
 	char cause[CURL_ERROR_SIZE];
@@ -351,11 +315,11 @@ static enum outcome judge(struct transfer *t, CURLcode rc, const char *message)
 	if (rc == CURLE_HTTP_RETURNED_ERROR)
 		snprintf(cause, sizeof(cause), "the server answered %ld", code);
 	else
-		curl_cause(rc, message, cause, sizeof(cause));
+		wire_cause(rc, message, cause, sizeof(cause));
 	fail(t, STATUS_NETWORK, cause);
 	if (code == 416 && t->start) /* our part is no beginning of what is there now */
 		return part_restart(t->part, t->err) ? STOP : AGAIN;
-	return is_passing(rc, code) ? AGAIN : NEXT;
+	return wire_is_passing(rc, code) ? AGAIN : NEXT;
 }
 
 static enum outcome attempt(struct transfer *t)
@@ -375,6 +339,7 @@ static enum outcome attempt(struct transfer *t)
 	}
 	set_options(t, message);
 	headers = resume_headers(t);
+	wire_authorise(t->curl, t->rq->auth, NULL, &headers);
 	curl_easy_setopt(t->curl, CURLOPT_HTTPHEADER, headers);
 	outcome = judge(t, curl_easy_perform(t->curl), message);
 	/* An empty file has no first byte, so what was there must go here. */

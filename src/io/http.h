@@ -25,16 +25,19 @@
 /* Parts below this are fetched again sooner than their leftovers are explained. */
 #define HTTP_KEEP (1u << 20)
 
+struct wire_auth;
+
 struct http_request {
 	const char *const *urls; /* the mirrors, in order of preference */
 	size_t nurls;
-	int retries;        /* further attempts at each mirror after a passing failure */
-	double pause;       /* seconds before the first of them; 0: one second */
-	long stall_seconds; /* give up on a connection that stands still so long; 0: 30 */
-	uint64_t size;      /* expected bytes; 0: not known */
-	uint64_t max_size;  /* refuse more than this; 0: no limit */
-	const char *sha256; /* expected, 64 hexadecimal digits; NULL: not known */
-	const char *agent;  /* User-Agent; NULL: "mistutils" */
+	int retries;                  /* further attempts at each mirror after a passing failure */
+	double pause;                 /* seconds before the first of them; 0: one second */
+	long stall_seconds;           /* give up on a connection that stands still so long; 0: 30 */
+	uint64_t size;                /* expected bytes; 0: not known */
+	uint64_t max_size;            /* refuse more than this; 0: no limit */
+	const char *sha256;           /* expected, 64 hexadecimal digits; NULL: not known */
+	const struct wire_auth *auth; /* credentials (io/wire.h); NULL: none */
+	const char *agent;            /* User-Agent; NULL: "mistutils" */
 	const struct notices *notices;
 	/* Called several times a second with bytes so far and in all (0: unknown); non-zero ends
 	 * the transfer (status system, "interrupted"). */

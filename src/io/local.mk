@@ -85,3 +85,17 @@ tests_fuzz_fuzz_torchpt_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
 EXTRA_PROGRAMS += tests/fuzz/fuzz-yaml
 tests_fuzz_fuzz_yaml_SOURCES = tests/fuzz/fuzz-yaml.c
 tests_fuzz_fuzz_yaml_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
+
+# Elsewhere: object stores and servers as operands and outputs.
+libmist_a_SOURCES += \
+	src/io/credentials.c src/io/credentials.h \
+	src/io/store.c src/io/store.h \
+	src/io/wire.c src/io/wire.h \
+	src/io/upload.c src/io/upload.h
+
+if HAVE_CMOCKA
+check_PROGRAMS += tests/unit/t-store
+tests_unit_t_store_SOURCES = tests/unit/t-store.c
+tests_unit_t_store_CFLAGS = $(AM_CFLAGS) $(unit_cflags)
+tests_unit_t_store_LDADD = $(LDADD) $(CMOCKA_LIBS)
+endif
