@@ -23,7 +23,7 @@ EXTRA_DIST += tests/s3d.js tests/coco-fetch.bats tests/manual.bats
 # once, quickly (tests/bench.bats); BENCH=quick make bench does the same.
 check_PROGRAMS += $(bench_programs)
 bench_sources = tests/bench/bench.c tests/bench/bench.h
-EXTRA_DIST += tests/bench.bats tests/experiments.bats
+EXTRA_DIST += tests/bench.bats tests/experiments.bats tests/startup.bats
 AM_CPPFLAGS += -I$(top_srcdir)/tests/bench
 bench: $(bench_programs)
 	for b in $(bench_programs); do env -u OPENBLAS_CORETYPE -u OPENBLAS_L2_SIZE ./$$b || exit; done

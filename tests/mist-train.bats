@@ -340,3 +340,36 @@ gated() {
 	assert_says "ended early: epochs 2 >= 2"
 	[ "$(wc -l <p/results.csv)" -eq 3 ]
 }
+
+# The most memory that was resident while the command ran, in KiB.
+peak_kib() {
+	local pid line last=0
+	"$@" >/dev/null 2>err &
+	pid=$!
+	while line=$(grep VmHWM "/proc/$pid/status" 2>/dev/null) && [ -n "$line" ]; do
+		last=${line//[!0-9]/}
+		sleep 0.02
+	done
+	wait "$pid" || fail "$* failed: $(cat err)"
+	printf '%s\n' "$last"
+}
+
+@test "the plan is what is resident, to a tenth; a limit is kept" {
+	[ -r /proc/self/status ] || skip "there is no /proc here"
+	if grep -q fsanitize "$MIST_BUILDDIR/config.status"; then
+		skip "the sanitizers have a memory of their own"
+	fi
+	"$(prog coco-synth)" -q -n 16 --val 0 -c 3 -s 320 -o pictures
+	"$(prog mist-model)" init "$MISTUTILS_SHARE/models/yolov5n.yaml" --seed 1 -q -o n.safetensors
+	for limit in 1G 160M; do
+		set -- -w n.safetensors --data pictures --img 320 --epochs 2 --mem-limit "$limit"
+		mist mist-train "$@" --dry-run
+		assert_ok
+		planned=$(awk '/^total/ { printf "%d", 1024 * $2 }' <<<"$output")
+		peak=$(peak_kib "$(prog mist-train)" -q "$@" -o out.safetensors)
+		[ "$peak" -lt $((planned * 11 / 10)) ] && [ "$peak" -gt $((planned * 9 / 10)) ] ||
+			fail "$limit: $planned KiB planned, $peak KiB resident"
+	done
+	assert_output "micro-batches of at most"
+	[ "$peak" -le $((160 * 1024)) ] || fail "160M: $peak KiB resident"
+}

@@ -184,14 +184,11 @@ static bool read_by_one_layer(const struct plan *p, int v)
 	return !p->tensor[v].output;
 }
 
-/* Raw results of 1x1 kernels of up to this many channels are made again: of YOLOv5n that is 3 % more
- * work for a quarter less memory. */
-#define CHEAP 128
-
 /* What several layers read would be made from its beginnings for each of them. */
 static bool is_cheap(const struct plan *p, const struct step *s)
 {
-	return s->k == 1 && p->shape[s->in[0]].c / s->g <= CHEAP && read_by_one_layer(p, s->out);
+	return s->k == 1 && p->shape[s->in[0]].c / s->g <= p->opt.remake &&
+	       read_by_one_layer(p, s->out);
 }
 
 static void make_unit(struct plan *p, int step)
@@ -406,6 +403,8 @@ static int check_options(const struct graph *g, struct net_options *opt, struct 
 			       opt->max_n);
 	if (opt->batch < opt->max_n)
 		opt->batch = opt->max_n;
+	if (!opt->remake)
+		opt->remake = NET_REMAKE;
 	return 0;
 }
 

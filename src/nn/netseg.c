@@ -105,12 +105,13 @@ static long slot_pixels(const struct plan *p, struct slot s)
 	return s.buf < 0 ? 0 : (long)p->bufs[s.buf].h * p->bufs[s.buf].w;
 }
 
-static int chunk_of(const struct plan *p, const struct segment *s)
+/* For the operations [op0, op1). */
+static int chunk_of(const struct plan *p, int op0, int op1)
 {
 	long most = 1, chunk;
 	int i;
 
-	for (i = s->op0; i < s->op1; i++) {
+	for (i = op0; i < op1; i++) {
 		const struct op *op = &p->ops[i];
 		const long n[] = {slot_pixels(p, op->x), slot_pixels(p, op->y),
 				  slot_pixels(p, op->z)};
@@ -127,25 +128,51 @@ static int chunk_of(const struct plan *p, const struct segment *s)
 
 static void close_segment(struct plan *p, int op0, int op1)
 {
-	struct segment s = {.op0 = op0, .op1 = op1};
+	const struct segment s = {op0, op1, chunk_of(p, op0, op1)};
 
-	s.chunk = chunk_of(p, &s);
 	if (p->ops[op0].kind == OP_LOSS)
 		p->loss_segment = p->nsegments;
 	GROW(p->segments, p->nsegments, p->segments_cap);
 	p->segments[p->nsegments++] = s;
 }
 
+/*
+ * Whether operation i would rather not go along with the segment that began at `start`, since its maps
+ * are of another size: without training, where nothing else ends a segment; in training a level of
+ * the head and what comes after it, which have nothing to do with the level before.
+ */
+static bool begins_anew(const struct plan *p, int start, int i)
+{
+	const struct op *op = &p->ops[i];
+	int j;
+
+	if (chunk_of(p, start, i) == chunk_of(p, i, i + 1))
+		return false;
+	if (!p->opt.train)
+		return true;
+	if (op->kind != OP_BIAS_BACK && op->kind != OP_BNACT_APPLY &&
+	    (op->kind != OP_CONV || p->units[op->unit].mode != UNIT_FUSED))
+		return false;
+	for (j = start; j < i; j++)
+		if (touches(op, written_by(&p->ops[j])))
+			return false;
+	return true;
+}
+
 static void cut(struct plan *p)
 {
 	int i, j, start = 0;
 
-	for (i = 1; i < p->nops; i++)
-		for (j = start; j < i; j++)
-			if (needs_batch(p, &p->ops[j], &p->ops[i])) {
-				close_segment(p, start, i);
-				start = i;
-			}
+	for (i = 1; i < p->nops; i++) {
+		bool ends = begins_anew(p, start, i);
+
+		for (j = start; j < i && !ends; j++)
+			ends = needs_batch(p, &p->ops[j], &p->ops[i]);
+		if (ends) {
+			close_segment(p, start, i);
+			start = i;
+		}
+	}
 	close_segment(p, start, p->nops);
 }
 

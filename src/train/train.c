@@ -100,6 +100,16 @@ static int check_task(const struct train_options *opt, const struct model *m,
 	return 0;
 }
 
+/* What a batch's pictures take while they are drawn: themselves, and a mosaic of four per thread. */
+static size_t picture_bytes(const struct train *t, int batch)
+{
+	const size_t each = 3 * (size_t)t->source->img * (size_t)t->source->img;
+
+	if (t->source->from)
+		return 0;
+	return each * ((size_t)batch + 4 * (size_t)pool_threads(t->pool));
+}
+
 static int build(struct train *t, struct err *err)
 {
 	const struct graph *g = t->model->graph;
@@ -158,7 +168,8 @@ struct train *train_new(const struct train_options *opt, struct model *m, struct
 		t->csv = path_join(opt->project, "results.csv");
 	}
 	if (plan_make(&t->plan, m->graph, &t->net_options, pool, opt->optimizer, opt->proximal > 0,
-		      source->bytes, opt->evaluation, opt->mem_limit, err) ||
+		      source->bytes + picture_bytes(t, batch), opt->evaluation, opt->mem_limit,
+		      err) ||
 	    build(t, err)) {
 		train_free(t);
 		return NULL;

@@ -1,0 +1,43 @@
+# startup.bats - programs of a pipeline are started often: they must be there at once.
+load helper
+
+programs() {
+	local page program
+	for page in "$MIST_SRCDIR"/man/*.x; do
+		program=$(basename "$page" .x)
+		if [ -x "$(prog "$program")" ]; then
+			printf '%s\n' "$program"
+		fi
+	done
+}
+
+# Processor time in milliseconds of one run: other programs on the machine hardly change it.
+cpu_ms() {
+	local TIMEFORMAT='%3U %3S' t
+	t=$({ time "$@" >/dev/null 2>&1; } 2>&1)
+	awk '{ printf "%d\n", 1000 * ($1 + $2) }' <<<"$t"
+}
+
+# On an idle machine it is 4 to 10 ms, nearly all of it the dynamic loader's.
+@test "every program tells its version within 40 ms of processor time, the median of nine runs" {
+	if grep -q 'fsanitize' "$MIST_BUILDDIR/config.status"; then
+		skip "the sanitizers have a start-up of their own"
+	fi
+	for program in $(programs); do
+		ms=$(for _ in 1 2 3 4 5 6 7 8 9; do cpu_ms "$(prog "$program")" --version; done |
+			sort -n | sed -n 5p)
+		[ "$ms" -lt 40 ] || fail "$program takes $ms ms"
+	done
+}
+
+@test "--help and --version open nothing but libraries" {
+	need_program strace
+	strace -o /dev/null true 2>/dev/null || skip "strace may not trace here"
+	for program in $(programs); do
+		for option in --help --version; do
+			strace -f -o trace -e trace=open,openat,creat "$(prog "$program")" "$option" >/dev/null
+			grep -v ENOENT trace | grep -o '"[^"]*"' | grep -vE '"(/[^"]*\.so[.0-9]*|/etc/ld\.so[^"]*|/sys/devices/system/cpu/[^"]*|/proc/[^"]*|/etc/ssl/[^"]*|/usr/lib/[^"]*/gconv[^"]*|[^"]*locale[^"]*)"' >opened || true
+			[ ! -s opened ] || fail "$program $option opens $(cat opened)"
+		done
+	done
+}
