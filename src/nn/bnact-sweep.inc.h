@@ -12,7 +12,7 @@ SIMD_INLINE vf act_value(vf u, enum act act)
 {
 	switch (act) {
 	case ACT_SILU:
-		return u * v_sigmoid(u);
+		return v_silu(u);
 	case ACT_RELU:
 		return v_max(u, v_set(0));
 	case ACT_LEAKY:

@@ -50,7 +50,7 @@ static __attribute__((noinline)) void finish_all(const struct conv_row *r, int c
 			vf u = acc[p * vectors + v] + bias;
 
 			if (r->silu)
-				u = u * v_sigmoid(u);
+				u = v_silu(u);
 			if (r->residual)
 				u = u +
 				    v_load_n(r->residual + (size_t)(col + p) * r->residual_step +

@@ -157,32 +157,36 @@ SIMD_INLINE vf v_max(vf x, vf bound)
 #endif
 
 /*
- * exp(x) to about 1e-7, for |x| held within 87: x = n ln 2 + r, a polynomial in r (Cephes, expf.c,
- * Moshier), times 2^n by adding to the exponent. ln 2 is in two parts so that n times the first is
- * exact; 1.5 * 2^23 rounds to an integer that then stands in the low bits.
+ * exp(-x) to about 2e-7, for |x| held within 87: -x = (n + r) ln 2, a polynomial for 2^r in
+ * |r| <= 1/2 (degree 5, least relative error, 9e-8: Lawson's iteration), times 2^n by adding to the
+ * exponent. 1/ln 2 is in two parts, so that a large x loses nothing; 1.5 * 2^23 rounds to an integer
+ * that then stands in the low bits.
  */
-SIMD_INLINE vf v_exp(vf x)
+SIMD_INLINE vf v_exp_minus(vf x)
 {
-	const vf magic = v_set(12582912.0f);
-	vf t, n, r, p;
+	const vf magic = v_set(12582912.0f), factor = v_set(-1.44269504088896341f);
+	vf t, r, p;
 
 	x = v_max(v_min(x, v_set(87.0f)), v_set(-87.0f));
-	t = v_fma(x, v_set(1.44269504088896341f), magic);
-	n = t - magic;
-	r = v_fma(n, v_set(-0.693359375f), x);
-	r = v_fma(n, v_set(2.12194440e-4f), r);
-	p = v_fma(r, v_set(1.9875691500e-4f), v_set(1.3981999507e-3f));
-	p = v_fma(p, r, v_set(8.3334519073e-3f));
-	p = v_fma(p, r, v_set(4.1665795894e-2f));
-	p = v_fma(p, r, v_set(1.6666665459e-1f));
-	p = v_fma(p, r, v_set(5.0000001201e-1f));
-	p = v_fma(p, r * r, r) + 1.0f;
+	t = v_fma(x, factor, magic);
+	r = v_fma(x, factor, magic - t);
+	r = v_fma(x, v_set(-1.92596299e-8f), r);
+	p = v_fma(r, v_set(1.326472725e-3f), v_set(9.671512688e-3f));
+	p = v_fma(p, r, v_set(5.550733744e-2f));
+	p = v_fma(p, r, v_set(2.402224208e-1f));
+	p = v_fma(p, r, v_set(6.931469776e-1f));
+	p = v_fma(p, r, v_set(1));
 	return (vf)((vu)p + ((vu)t << 23));
 }
 
 SIMD_INLINE vf v_sigmoid(vf u)
 {
-	return 1.0f / (1.0f + v_exp(-u));
+	return 1.0f / (1.0f + v_exp_minus(u));
+}
+
+SIMD_INLINE vf v_silu(vf u)
+{
+	return u / (1.0f + v_exp_minus(u));
 }
 
 #endif
