@@ -197,6 +197,47 @@ for x, y in zip(f, b):
 PY
 }
 
+@test "classes are randomised when told so, the same ones again with a ledger, and training says so" {
+	extract -c 2 -e 1 --label-epsilon 1 -o a.tar set
+	assert_ok
+	extract -c 2 -e 1 --label-epsilon 1 -o b.tar set
+	assert_same a.tar b.tar
+	extract -c 2 -e 1 -o clear.tar set
+	member a.tar mist.json | jq -e '.labels == "rr" and .label_epsilon == 1 and
+		.label_epsilon_effective <= 1 and .label_epsilon_effective > 0.999999 and .version == "1.1"'
+	# boxes are the same, some classes are not
+	mkdir a clear
+	tar xf a.tar -C a
+	tar xf clear.tar -C clear
+	cmp <(cat a/*.txt | cut -d' ' -f2-) <(cat clear/*.txt | cut -d' ' -f2-)
+	run ! cmp -s <(cat a/*.txt) <(cat clear/*.txt)
+	mist mist-train -w model.st --features a.tar --epochs 1 -o t.st
+	assert_ok
+	assert_says "are randomised with epsilon 1"
+	mist mist-aggregate -o mixed.tar a.tar clear.tar
+	assert_one_line_error 3 "label policies 'rr' and 'clear' do not mix"
+}
+
+@test "a label epsilon that cannot be is refused" {
+	for bad in 0 -1 nan x ''; do
+		extract -c 2 -e 1 --label-epsilon "$bad" -o s.tar set
+		[ "$status" -eq 2 ]
+	done
+	extract -c 2 -e 1 --label-epsilon inf -o s.tar set
+	[ "$status" -eq 2 ]
+	extract -c 2 -e 1 --label-epsilon 1 --no-labels -o s.tar set
+	[ "$status" -eq 2 ]
+	assert_says "--no-labels leaves none for --label-epsilon"
+	[ ! -e s.tar ]
+}
+
+@test "features without labels teach nothing, and training says so" {
+	extract -c 2 -e 1 --no-labels -o s.tar set
+	mist mist-train -w model.st --features s.tar --epochs 1 -o t.st
+	assert_one_line_error 3 "its labels stayed on the edge"
+	[ ! -e t.st ]
+}
+
 @test "labels stay where they are when told so" {
 	extract -c 2 -e 1 --no-labels -o s.tar set
 	assert_ok

@@ -19,12 +19,13 @@ struct opts {
 	int cut;                 /* 0: the file's */
 	int encoding, mechanism; /* -1: not given */
 	double epsilon;          /* NAN: not given */
+	double label_epsilon;    /* 0: not given */
 	int img;
 	bool hflip, no_labels, strict;
 };
 
 enum { KEY_ENCODING = 0x100, KEY_MECHANISM, KEY_IMG, KEY_CLIENT, KEY_HFLIP };
-enum { KEY_LABELS = 0x110, KEY_STRICT, KEY_CFG, KEY_SPLIT };
+enum { KEY_LABELS = 0x110, KEY_LABEL_EPSILON, KEY_STRICT, KEY_CFG, KEY_SPLIT };
 
 static const struct argp_option options[] = {
 	{"weights", 'w', "FILE", 0, "Take the layers from this weight file", 0},
@@ -44,6 +45,8 @@ static const struct argp_option options[] = {
 	{"hflip", KEY_HFLIP, NULL, 0,
 	 "Send every image a second time, mirrored; this doubles what an image costs", 0},
 	{"no-labels", KEY_LABELS, NULL, 0, "Keep labels and boxes here", 0},
+	{"label-epsilon", KEY_LABEL_EPSILON, "E", 0, "Randomise each object's class with epsilon E",
+	 0},
 	{"split", KEY_SPLIT, "NAME", 0, "Part of the data set: train (default), val or test", 0},
 	{"strict", KEY_STRICT, NULL, 0, "A damaged image or label file is an error, not a skip", 0},
 	{0},
@@ -61,6 +64,8 @@ static void check(struct opts *o, struct argp_state *state)
 			   mechanism_names[o->mechanism], encoding_names[o->encoding]);
 	if (o->mechanism < 0)
 		o->mechanism = o->encoding == ENCODING_BIT ? MECHANISM_RR : MECHANISM_NONE;
+	if (o->no_labels && o->label_epsilon > 0)
+		argp_error(state, "--no-labels leaves none for --label-epsilon");
 	if (o->mechanism == MECHANISM_NONE && !isnan(o->epsilon))
 		argp_error(state, "--epsilon means nothing without noise");
 	if (o->mechanism != MECHANISM_NONE && isnan(o->epsilon))
@@ -92,9 +97,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		o->mechanism = cli_choice(state, "--mechanism", arg, mechanism_names);
 		return 0;
 	case 'e':
-		o->epsilon = cli_double(state, "--epsilon", arg, -HUGE_VAL, HUGE_VAL);
-		if (!(o->epsilon > 0))
-			argp_error(state, "--epsilon: '%s' is not above 0", arg);
+		o->epsilon = cli_positive(state, "--epsilon", arg);
 		return 0;
 	case KEY_IMG:
 		o->img = (int)cli_long(state, "--img", arg, 32, 8192);
@@ -107,6 +110,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		return 0;
 	case KEY_LABELS:
 		o->no_labels = true;
+		return 0;
+	case KEY_LABEL_EPSILON:
+		o->label_epsilon = cli_positive(state, "--label-epsilon", arg);
 		return 0;
 	case KEY_SPLIT:
 		o->split = arg;
@@ -185,6 +191,8 @@ static int with_data(const struct opts *o, const struct model *m, struct err *er
 				      .program = "mist-extract " PACKAGE_VERSION,
 				      .hflip = o->hflip,
 				      .labels = !o->no_labels,
+				      .label_epsilon = o->label_epsilon,
+				      .seed = o->cli.seeded ? &o->cli.seed : NULL,
 				      .strict = o->strict,
 				      .budget = o->ledger.budget,
 				      .budget_image = o->ledger.budget_image,
@@ -205,8 +213,7 @@ static int with_data(const struct opts *o, const struct model *m, struct err *er
 		return -1;
 	client = o->client ? xstrdup(o->client) : extract_client(o->dataset);
 	opt.client = client;
-	if (!noise_init(&noise, (enum mechanism)o->mechanism, o->epsilon,
-			o->cli.seeded ? &o->cli.seed : NULL, err) &&
+	if (!noise_init(&noise, (enum mechanism)o->mechanism, o->epsilon, opt.seed, err) &&
 	    !ledger_cli_open(&o->ledger, &notices, &opt.ledger, err)) {
 		extract_key(&noise, opt.ledger);
 		rc = extract(o, m, d, &noise, &opt, err);

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -160,6 +161,15 @@ double cli_double(struct argp_state *state, const char *option, const char *arg,
 
 	if (num_double(option, arg, min, max, &v, &err))
 		argp_error(state, "%s", err.msg);
+	return v;
+}
+
+double cli_positive(struct argp_state *state, const char *option, const char *arg)
+{
+	const double v = cli_double(state, option, arg, -HUGE_VAL, HUGE_VAL);
+
+	if (!(v > 0))
+		argp_error(state, "%s: '%s' is not above 0", option, arg);
 	return v;
 }
 

@@ -57,6 +57,8 @@ int cli_main_around(int argc, char **argv, const struct argp *argp, void *opts,
 long cli_long(struct argp_state *state, const char *option, const char *arg, long min, long max);
 double cli_double(struct argp_state *state, const char *option, const char *arg, double min,
 		  double max);
+/* Above 0: an epsilon. */
+double cli_positive(struct argp_state *state, const char *option, const char *arg);
 uint64_t cli_size(struct argp_state *state, const char *option, const char *arg);
 /* The index of `arg` in the NULL-ended `names`. */
 int cli_choice(struct argp_state *state, const char *option, const char *arg,

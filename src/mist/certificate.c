@@ -120,7 +120,8 @@ static void warn(const struct certificate *c, const struct notices *to)
 		       "practice must be measured (mistutils(7))",
 		       image);
 	if (p->labels[0] == 'c')
-		notice(to, "labels are sent in clear (--no-labels keeps them)");
+		notice(to, "labels are sent in clear (--no-labels keeps them, --label-epsilon "
+			   "randomises their classes)");
 	if (!c->ledger)
 		notice(to, "no ledger was kept: sent again, these images get other noise, and "
 			   "nobody counts it");

@@ -4,11 +4,13 @@
 #include "data/letterbox.h"
 #include "mist/extract_account.h"
 #include "mist/extract_gate.h"
+#include "mist/labelnoise.h"
 #include "nn/net.h"
 
 #include <limits.h>
 #include <math.h>
 #include <pthread.h>
+#include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -27,6 +29,7 @@ struct worker {
 	int cap;
 	struct buf json[MAX_RELEASES];
 	struct book_release release[MAX_RELEASES]; /* for the ledger */
+	struct book_release label_release;
 	double picture_bytes;
 };
 
@@ -34,6 +37,7 @@ struct extract {
 	const struct model *model;
 	const struct dataset *set;
 	const struct noise *noise;
+	struct labelnoise labelnoise; /* where classes are randomised */
 	struct extract_options opt;
 	struct features_header header;
 	size_t payload_bytes;   /* of one release */
@@ -181,7 +185,8 @@ static int fill_header(struct extract *x, struct err *err)
 		return -1;
 	h->client = xstrdup(x->opt.client);
 	h->program = xstrdup(x->opt.program);
-	h->labels = xstrdup(x->opt.labels ? "clear" : "none");
+	h->labels = xstrdup(!x->opt.labels ? "none" : x->opt.label_epsilon != 0 ? "rr" : "clear");
+	h->label_epsilon = x->opt.labels ? x->opt.label_epsilon : 0;
 	h->cut = x->opt.cut;
 	h->img = x->opt.img;
 	h->encoding = x->opt.encoding;
@@ -198,6 +203,17 @@ static int fill_header(struct extract *x, struct err *err)
 		return -1;
 	model_extractor_digest(x->model, h->cut, h->extractor);
 	x->context = noise_context(h, x->noise);
+	return 0;
+}
+
+static int prepare_labels(struct extract *x, struct err *err)
+{
+	if (strcmp(x->header.labels, "rr"))
+		return 0;
+	if (labelnoise_init(&x->labelnoise, x->opt.label_epsilon, x->header.nnames, x->opt.seed,
+			    err))
+		return -1;
+	extract_key(&x->labelnoise.key, x->opt.ledger);
 	return 0;
 }
 
@@ -243,7 +259,7 @@ struct extract *extract_new(const struct model *m, const struct dataset *d,
 	x->opt = *opt;
 	pthread_mutex_init(&x->lock, NULL);
 	pthread_cond_init(&x->turned, NULL);
-	if (fill_header(x, err) || make_workers(x, err)) {
+	if (fill_header(x, err) || prepare_labels(x, err) || make_workers(x, err)) {
 		extract_free(x);
 		return NULL;
 	}
@@ -266,6 +282,7 @@ void extract_free(struct extract *x)
 	}
 	free(x->workers);
 	pool_free(x->pool);
+	labelnoise_release(&x->labelnoise);
 	extract_account_release(&x->account);
 	features_header_release(&x->header);
 	free(x->context);
@@ -370,6 +387,25 @@ static void take_labels(const struct item *item, const struct letterbox *lb, str
 	}
 }
 
+/* Once an image: a mirror image has the same classes. `clean`: its features before their noise. */
+static void randomise_labels(const struct extract *x, struct worker *w, const struct item *item,
+			     const unsigned char *clean)
+{
+	struct book_release *r = &w->label_release;
+	uint8_t key[32];
+
+	if (!x->labelnoise.threshold || !item->nlabels)
+		return;
+	labelnoise_apply(&x->labelnoise, clean, x->payload_bytes, w->labels, item->nlabels, key);
+	if (x->opt.ledger) {
+		*r = w->release[0];
+		ledger_key_tag(ledger_key(x->opt.ledger), key, r->tag);
+		r->epsilon = x->noise->seeded ? INFINITY
+					      : x->labelnoise.epsilon_effective * item->nlabels;
+	}
+	sodium_memzero(key, sizeof(key));
+}
+
 /* What the ledger and the certificate want to know of the picture itself. */
 static void name_image(const struct extract *x, struct worker *w, const struct item *item,
 		       const struct image *img)
@@ -410,6 +446,8 @@ static int prepare(const struct extract *x, struct worker *w, int job, struct er
 			mirror(&w->letterboxed);
 		describe(&lb, r, &w->json[r]);
 		encode(x, w, payload);
+		if (!r)
+			randomise_labels(x, w, item, payload);
 		add_noise(x, payload, w->release[r].tag);
 	}
 	image_release(&w->letterboxed);
@@ -460,6 +498,9 @@ static int write_item(struct extract *x, struct worker *w, const struct item *it
 		    extract_account_add(&x->account, &w->release[r], x->writer, err))
 			return -1;
 	}
+	if (x->labelnoise.threshold && item->nlabels &&
+	    extract_account_add(&x->account, &w->label_release, x->writer, err))
+		return -1;
 	x->images++;
 	x->picture_bytes += w->picture_bytes;
 	return 0;

@@ -25,11 +25,14 @@ struct extract_options {
 	const char *client, *program; /* names for the header */
 	bool hflip;                   /* every image a second time, mirrored, as KEY~flip */
 	bool labels;                  /* send them */
-	bool strict;                  /* an image that cannot be decoded is an error, not a skip */
-	struct ledger *ledger;        /* borrowed; NULL: none is kept */
-	double budget, budget_image;  /* with a ledger; infinite: none */
-	enum conv_path path;          /* resolved */
-	int threads;                  /* at most; 0: all processors */
+	double label_epsilon;         /* for their classes (labelnoise.h); 0: as they are */
+	const uint64_t
+		*seed; /* of the classes' noise; NULL: the kernel's entropy, or the ledger's */
+	bool strict;   /* an image that cannot be decoded is an error, not a skip */
+	struct ledger *ledger;       /* borrowed; NULL: none is kept */
+	double budget, budget_image; /* with a ledger; infinite: none */
+	enum conv_path path;         /* resolved */
+	int threads;                 /* at most; 0: all processors */
 	const struct notices *notices;
 	/* called in order with the number of images done; NULL: nobody wants to know */
 	void (*progress)(void *ctx, long done);

@@ -36,8 +36,9 @@ struct features_header { /* mist.json */
 	enum mechanism mechanism;
 	double epsilon, epsilon_effective, q; /* per bit; 0, infinite and 0 for none */
 	bool seeded;
-	int releases; /* samples made of one image: 2 with a mirrored copy */
-	char *labels; /* "clear", "none", "rr" */
+	int releases;         /* samples made of one image: 2 with a mirrored copy */
+	char *labels;         /* "clear", "none", "rr" */
+	double label_epsilon; /* of "rr": requested, for the class of one object */
 	char **names;
 	int nnames;
 	struct gates gates; /* one per tensor: what decodes them */

@@ -4,14 +4,16 @@
 #include "base/mem.h"
 #include "mist/features.h"
 #include "mist/gate_json.h"
+#include "mist/labelnoise.h"
 
+#include <float.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define FORMAT       "mist-features"
 #define FORMAT_MAJOR 1
-#define FORMAT_MINOR 0
+#define FORMAT_MINOR 1 /* 1.1: label_epsilon, and the gate's means */
 /* A side of 65536 pixels at the image; no crossing tensor is larger or has more channels. */
 #define MAX_DIM      65536
 #define MAX_VALUES   ((size_t)1 << 28)
@@ -105,6 +107,11 @@ char *features_header_json(const struct features_header *h)
 	json_object_set_new(o, "flip_probability", json_real(h->q));
 	json_object_set_new(o, "seeded", json_boolean(h->seeded));
 	json_object_set_new(o, "labels", json_string(h->labels));
+	if (h->label_epsilon > 0) {
+		json_object_set_new(o, "label_epsilon", json_real(h->label_epsilon));
+		json_object_set_new(o, "label_epsilon_effective",
+				    json_real(labelnoise_effective(h->label_epsilon, h->nnames)));
+	}
 	json_object_set_new(o, "names", names_to_json(h));
 	json_object_set_new(o, "gate", gates_to_json(&h->gates));
 	json_object_set_new(o, "privacy", privacy_to_json(h));
@@ -252,10 +259,19 @@ static int get_labels(const char *name, const json_t *o, struct features_header 
 
 	if (get_text(name, o, "labels", &h->labels, err))
 		return -1;
-	for (i = 0; label_policies[i]; i++)
-		if (!strcmp(label_policies[i], h->labels))
-			return 0;
-	return err_set(err, STATUS_INPUT, "%s: unknown label policy '%s'", name, h->labels);
+	for (i = 0; label_policies[i] && strcmp(label_policies[i], h->labels); i++)
+		;
+	if (!label_policies[i])
+		return err_set(err, STATUS_INPUT, "%s: unknown label policy '%s'", name, h->labels);
+	if (strcmp(h->labels, "rr"))
+		return 0;
+	if (json_get_double(name, o, "label_epsilon", 0, DBL_MAX, &h->label_epsilon, err))
+		return -1;
+	if (!(h->label_epsilon > 0) || h->nnames < 2)
+		return err_set(err, STATUS_INPUT,
+			       "%s: labels 'rr' need a label_epsilon above 0 and several classes",
+			       name);
+	return 0;
 }
 
 static int get_privacy(const char *name, const json_t *o, struct features_header *h,

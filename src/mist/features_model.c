@@ -2,6 +2,7 @@
 
 #include "io/digest.h"
 
+#include <math.h>
 #include <string.h>
 
 static int check_extractor(const struct features_header *h, const struct model *m, const char *path,
@@ -64,4 +65,22 @@ int features_fit_model(const struct features_header *h, const struct model *m, c
 	if (check_extractor(h, m, path, err) || check_shapes(h, m, path, err))
 		return -1;
 	return check_names(h, m, path, err);
+}
+
+int features_check_labels(const struct features_header *h, const char *path,
+			  const struct notices *notices, struct err *err)
+{
+	const int k = h->nnames;
+
+	if (!strcmp(h->labels, "none"))
+		return err_set(err, STATUS_INPUT,
+			       "cannot learn from '%s': its labels stayed on the edge", path);
+	if (!strcmp(h->labels, "rr"))
+		notice(notices,
+		       "classes of client '%s' are randomised with epsilon %g: %.3g %% of %d are "
+		       "not "
+		       "what they were",
+		       h->client, h->label_epsilon, 100 * (k - 1) / (exp(h->label_epsilon) + k - 1),
+		       k);
+	return 0;
 }

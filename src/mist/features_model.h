@@ -13,4 +13,9 @@
 int features_fit_model(const struct features_header *h, const struct model *m, const char *path,
 		       struct err *err);
 
+/* Can a detector be trained by these labels? An error where there are none, a notice where their classes
+ * are randomised. */
+int features_check_labels(const struct features_header *h, const char *path,
+			  const struct notices *notices, struct err *err);
+
 #endif

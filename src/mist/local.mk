@@ -12,6 +12,7 @@ libmist_a_SOURCES += \
 	src/mist/gate.c src/mist/gate.h \
 	src/mist/gate_json.c src/mist/gate_json.h \
 	src/mist/gate_text.c src/mist/gate_text.h \
+	src/mist/labelnoise.c src/mist/labelnoise.h \
 	src/mist/ledger.c src/mist/ledger.h \
 	src/mist/ledger_book.c src/mist/ledger_book.h \
 	src/mist/ledger_cli.c src/mist/ledger_cli.h \
@@ -51,6 +52,11 @@ check_PROGRAMS += tests/unit/t-wiener
 tests_unit_t_wiener_SOURCES = tests/unit/t-wiener.c
 tests_unit_t_wiener_CFLAGS = $(AM_CFLAGS) $(unit_cflags)
 tests_unit_t_wiener_LDADD = $(LDADD) $(CMOCKA_LIBS)
+
+check_PROGRAMS += tests/unit/t-labelnoise
+tests_unit_t_labelnoise_SOURCES = tests/unit/t-labelnoise.c
+tests_unit_t_labelnoise_CFLAGS = $(AM_CFLAGS) $(unit_cflags)
+tests_unit_t_labelnoise_LDADD = $(LDADD) $(CMOCKA_LIBS)
 
 check_PROGRAMS += tests/unit/t-features
 tests_unit_t_features_SOURCES = tests/unit/t-features.c

@@ -21,7 +21,8 @@ struct sample {
 
 struct features_source {
 	struct source source; /* first */
-	struct gates *gates;  /* one set per header: clients may differ in epsilon */
+	const struct notices *notices;
+	struct gates *gates; /* one set per header: clients may differ in epsilon */
 	int ngates;
 	struct gates own; /* of the weights: they have the filters, which streams do not carry */
 	struct filter *filter[FEATURES_MAX_TENSORS]; /* for FILTERED images; made when first used */
@@ -249,7 +250,7 @@ static void lend_filters(const struct features_source *f, struct gates *g)
 static int take_header(struct features_source *f, const struct features_header *h,
 		       const struct model *m, const char *path, struct err *err)
 {
-	if (features_fit_model(h, m, path, err))
+	if (features_fit_model(h, m, path, err) || features_check_labels(h, path, f->notices, err))
 		return -1;
 	if (!f->ngates) {
 		f->source.from = h->cut;
@@ -307,6 +308,7 @@ struct source *source_features(const char *path, struct model **m, const struct 
 		return NULL;
 	f = xcalloc(1, sizeof(*f));
 	f->source = (struct source){.class = &features_class, .hyp = hyp, .seed = seed};
+	f->notices = notices;
 	h = features_header(r);
 	if (h->nnames)
 		rc = source_adapt(m, h->nnames, h->names, seed, notices, err);
