@@ -31,6 +31,10 @@ bench() {
 	bench b-bnact
 }
 
+@test "fused operators" {
+	bench b-fused
+}
+
 @test "whole networks" {
 	bench b-net
 }

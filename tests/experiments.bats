@@ -7,7 +7,7 @@ here=$MIST_SRCDIR/share/mistutils/experiments
 grid() {
 	run --separate-stderr env PATH="$MIST_BUILDDIR/tools:$PATH" make --no-print-directory -f "$here/Makefile" \
 		GATES='float median' EPSILONS=1 SEEDS=1 IMG=64 SYNTH_PUBLIC=4 SYNTH_PRIVATE=4 SYNTH_HOLDOUT=2 \
-		PUBLIC_EPOCHS=1 EPOCHS=1 ROUNDS=1 ATTACK='--limit 1 --steps 2' MEMBERSHIP= "$@"
+		PUBLIC_EPOCHS=1 EPOCHS=1 ROUNDS=1 ATTACK='--limit 1 --steps 2' MEMBERSHIP='--shadows 2' "$@"
 }
 
 # column NAME ROW: of grid.tsv.
@@ -29,6 +29,7 @@ column() {
 	[ "$(column bytes_per_image 1)" = 16384 ]
 	awk -v s="$(column ssim 1)" -v e="$(column edge_ms 2)" 'BEGIN {exit !(s > 0 && s < 1 && e > 0)}'
 	[ "$(column ssim 3)" = - ]
+	awk -v a="$(column membership_auc 2)" -v b="$(column membership_auc 4)" 'BEGIN {exit !(a > 0 && a <= 1 && b > 0 && b <= 1)}'
 	# a figure is the program's own
 	awk -v a="$(column edge_corr 1)" -v b="$(jq '.settings[0].edge_corr' runs/4-float-none-1/attack.json)" \
 		-v c="$(column holdout_mAP50 5)" -v d="$(jq '.yolov5.mAP50' runs/fedavg-1/holdout.json)" \

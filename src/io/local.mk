@@ -14,6 +14,7 @@ endif
 
 libmist_a_SOURCES += \
 	src/io/digest.c src/io/digest.h \
+	src/io/digest-sha.c src/io/digest-sha.h \
 	src/io/half.c src/io/half.h \
 	src/io/json.c src/io/json.h \
 	src/io/jsonpull.c src/io/jsonpull.h \
@@ -98,4 +99,11 @@ check_PROGRAMS += tests/unit/t-store
 tests_unit_t_store_SOURCES = tests/unit/t-store.c
 tests_unit_t_store_CFLAGS = $(AM_CFLAGS) $(unit_cflags)
 tests_unit_t_store_LDADD = $(LDADD) $(CMOCKA_LIBS)
+endif
+
+if HAVE_CMOCKA
+check_PROGRAMS += tests/unit/t-digest
+tests_unit_t_digest_SOURCES = tests/unit/t-digest.c
+tests_unit_t_digest_CFLAGS = $(AM_CFLAGS) $(unit_cflags)
+tests_unit_t_digest_LDADD = $(LDADD) $(CMOCKA_LIBS)
 endif

@@ -50,7 +50,8 @@ tests_unit_t_config_SOURCES = tests/unit/t-config.c
 tests_unit_t_config_CFLAGS = $(AM_CFLAGS) $(unit_cflags)
 tests_unit_t_config_LDADD = $(LDADD) $(CMOCKA_LIBS)
 endif
-bench_programs += tests/bench/b-net tests/bench/b-nms
+bench_programs += tests/bench/b-fused tests/bench/b-net tests/bench/b-nms
+tests_bench_b_fused_SOURCES = tests/bench/b-fused.c $(bench_sources)
 tests_bench_b_net_SOURCES = tests/bench/b-net.c $(bench_sources)
 tests_bench_b_nms_SOURCES = tests/bench/b-nms.c $(bench_sources) tests/unit/nms-cases.h
 
