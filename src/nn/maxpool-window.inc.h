@@ -9,11 +9,29 @@
 
 typedef uint8_t vbytes __attribute__((vector_size(LANES)));
 
+/* The first n of LANES bytes as integers. */
+SIMD_INLINE vi load_bytes(const uint8_t *p, int n)
+{
+#if SIMD_BYTES == 64
+	return (vi)_mm512_cvtepu8_epi32(
+		_mm_maskz_loadu_epi8((__mmask16)((1u << n) - 1), (const void *)p));
+#else
+	vbytes at = {0};
+
+#if SIMD_BYTES == 32
+	if (n >= LANES)
+		return (vi)_mm256_cvtepu8_epi32(_mm_loadl_epi64((const void *)p));
+#endif
+	memcpy(&at, p, (size_t)n);
+	return __builtin_convertvector(at, vi);
+#endif
+}
+
 SIMD_INLINE void window_vec(const struct maxpool_window *w, int c, int n)
 {
 	vf best = v_set(-INFINITY);
 	vi at = (vi){0} + w->pos;
-	int y, x, i;
+	int y, x;
 
 	for (y = 0; y < w->rows; y++) {
 		const float *in = w->x + (size_t)y * w->x_row + c;
@@ -29,8 +47,11 @@ SIMD_INLINE void window_vec(const struct maxpool_window *w, int c, int n)
 		}
 	}
 	v_store_n(w->y + c, best, n);
-	for (i = 0; w->argmax && i < n; i++)
-		w->argmax[c + i] = (uint8_t)at[i];
+	if (w->argmax) {
+		const vbytes bytes = __builtin_convertvector(at, vbytes);
+
+		memcpy(w->argmax + c, &bytes, (size_t)n);
+	}
 }
 
 static void window(const struct maxpool_window *w)
@@ -53,13 +74,11 @@ SIMD_INLINE void gather_vec(const struct maxpool_gather *g, int c, int n)
 			const vi pos = (vi){0} + (g->pos - y * g->down - x * g->right);
 			const vf v = v_load_n(
 				g->dy + (size_t)y * g->dy_row + (size_t)x * g->dy_step + c, n);
-			vbytes at = {0};
+			const vi at = load_bytes(g->argmax + (size_t)y * g->argmax_row +
+							 (size_t)x * g->argmax_step + c,
+						 n);
 
-			memcpy(&at,
-			       g->argmax + (size_t)y * g->argmax_row + (size_t)x * g->argmax_step +
-				       c,
-			       (size_t)n);
-			sum += (vf)((vi)v & (vi)(__builtin_convertvector(at, vi) == pos));
+			sum += (vf)((vi)v & (vi)(at == pos));
 		}
 	if (g->add)
 		sum += v_load_n(g->dx + c, n);
