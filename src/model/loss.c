@@ -171,8 +171,9 @@ static double sigmoid(double x)
 static double bce(double x, double t, double pw, double gamma, double *grad)
 {
 	const double weight = 1 + (pw - 1) * t;
-	const double loss = (1 - t) * x + weight * (log1p(exp(-fabs(x))) + fmax(-x, 0));
-	const double dloss = 1 - t - weight * sigmoid(-x);
+	const double e = exp(-fabs(x)), below = (x < 0 ? 1 : e) / (1 + e); /* sigmoid(-x) */
+	const double loss = (1 - t) * x + weight * (log1p(e) + fmax(-x, 0));
+	const double dloss = 1 - t - weight * below;
 	double p, miss, alpha, factor, dmiss;
 
 	if (!(gamma > 0)) {
