@@ -1,34 +1,17 @@
 #include "io/digest.h"
 
 #include "base/file.h"
-#include "io/digest-sha.h"
 
 #include <string.h>
-
-#define BLOCK 64
 
 void digest_init(struct digest *d)
 {
 	crypto_hash_sha256_init(&d->state);
-	d->fast = digest_sha_available();
 }
 
-/* libsodium's state is public: eight words, the count of bits so far, and the block begun. */
 void digest_add(struct digest *d, const void *data, size_t size)
 {
-	const size_t begun = d->state.count / 8 % BLOCK, rest = begun ? BLOCK - begun : 0;
-	const unsigned char *p = data;
-	size_t blocks;
-
-	if (d->fast && size >= rest + BLOCK) {
-		crypto_hash_sha256_update(&d->state, p, rest); /* ends the block */
-		blocks = (size - rest) / BLOCK;
-		digest_sha_blocks(d->state.state, p + rest, blocks);
-		d->state.count += (uint64_t)blocks * BLOCK * 8;
-		p += rest + blocks * BLOCK;
-		size -= rest + blocks * BLOCK;
-	}
-	crypto_hash_sha256_update(&d->state, p, size);
+	crypto_hash_sha256_update(&d->state, data, size);
 }
 
 void digest_hex(struct digest *d, char hex[DIGEST_HEX])

@@ -1,6 +1,5 @@
 /*
- * digest.h - SHA-256 (libsodium, and the processor's own instructions where it has them) of bytes, files
- * and streams, as 64 hexadecimal digits and a NUL.
+ * digest.h - SHA-256 (libsodium) of bytes, files and streams, as 64 hexadecimal digits and a NUL.
  */
 #ifndef MIST_IO_DIGEST_H
 #define MIST_IO_DIGEST_H
@@ -8,13 +7,11 @@
 #include "base/err.h"
 
 #include <sodium.h>
-#include <stdbool.h>
 
 #define DIGEST_HEX 65
 
 struct digest {
 	crypto_hash_sha256_state state;
-	bool fast; /* the processor has instructions for it */
 };
 
 void digest_init(struct digest *d);

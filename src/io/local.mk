@@ -14,7 +14,6 @@ endif
 
 libmist_a_SOURCES += \
 	src/io/digest.c src/io/digest.h \
-	src/io/digest-sha.c src/io/digest-sha.h \
 	src/io/half.c src/io/half.h \
 	src/io/json.c src/io/json.h \
 	src/io/jsonpull.c src/io/jsonpull.h \

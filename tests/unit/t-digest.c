@@ -29,7 +29,7 @@ static void libsodiums(const unsigned char *data, size_t size, char hex[DIGEST_H
 	sodium_bin2hex(hex, DIGEST_HEX, sum, sizeof(sum));
 }
 
-/* Whatever the processor's own instructions take of it, in pieces of any size, at any address. */
+/* In pieces of any size, at any address. */
 static void every_length_and_every_division_gives_libsodiums_digest(void **state)
 {
 	unsigned char data[1024];
