@@ -71,6 +71,8 @@ END {
 	for (i = 1; i <= n; i++)
 		if (!beaten(order[i]))
 			printf "| %s | %.3f | %.3f | %.3f |\n", name[order[i]], x[order[i]], y[order[i]], t[order[i]]
+	if (most <= least)
+		exit
 	printf "\nAt equal leakage, mAP50 on hold-out / training images:\n\n| %s |", by
 	for (g = 1; g <= ngates; g++)
 		printf " %s |", gates[g]
