@@ -193,8 +193,6 @@ extract() {
 	printf 'no stream' >www/bad.tar
 	mist mist-aggregate -q -o got.tar "$url/bad.tar"
 	assert_one_line_error 3 "'$url/bad.tar'"
-	mist mist-aggregate -q -o got.tar http://127.0.0.1:1/x.tar
-	assert_status 5
 }
 
 @test "a bearer token, and a name and password from netrc" {

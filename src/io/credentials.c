@@ -108,8 +108,7 @@ static void take(char **to, char *value)
 	}
 }
 
-/* The INI file's [profile]. */
-static void parse_profile(struct credentials *c, const char *text, const char *profile)
+void credentials_parse(struct credentials *c, const char *text, const char *profile)
 {
 	char *head = xasprintf("[%s]", profile);
 	const size_t n = strlen(head);
@@ -139,7 +138,7 @@ static int read_profile(struct credentials *c, struct err *err)
 	if (path && path_exists(path)) {
 		rc = read_private(path, &text, err);
 		if (!rc)
-			parse_profile(c, text.data, profile);
+			credentials_parse(c, text.data, profile);
 	}
 	release_private(&text);
 	free(path);

@@ -18,4 +18,7 @@ int credentials_s3(struct credentials *c, const char *shown, struct err *err);
 int credentials_http(struct credentials *c, const char *url, struct err *err);
 void credentials_release(struct credentials *c);
 
+/* The [profile] of an INI file, as far as it tells; what is there already is replaced. */
+void credentials_parse(struct credentials *c, const char *text, const char *profile);
+
 #endif

@@ -106,3 +106,7 @@ tests_unit_t_digest_SOURCES = tests/unit/t-digest.c
 tests_unit_t_digest_CFLAGS = $(AM_CFLAGS) $(unit_cflags)
 tests_unit_t_digest_LDADD = $(LDADD) $(CMOCKA_LIBS)
 endif
+
+EXTRA_PROGRAMS += tests/fuzz/fuzz-store
+tests_fuzz_fuzz_store_SOURCES = tests/fuzz/fuzz-store.c
+tests_fuzz_fuzz_store_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)

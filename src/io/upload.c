@@ -119,11 +119,10 @@ static void set_options(CURL *c, struct request *r, char *message)
 	set_body(c, r);
 }
 
-/* The text of XML's first <name>, without entities; NULL. The caller frees. */
-static char *xml_text(const struct buf *xml, const char *name)
+char *upload_xml_text(const char *xml, const char *name)
 {
 	char *open = xasprintf("<%s>", name), *text = NULL;
-	const char *at = xml->data ? strstr(xml->data, open) : NULL, *end;
+	const char *at = xml ? strstr(xml, open) : NULL, *end;
 
 	if (at) {
 		at += strlen(open);
@@ -138,7 +137,7 @@ static char *xml_text(const struct buf *xml, const char *name)
 /* S3 says in a word what is wrong: <Code>NoSuchBucket</Code>. */
 static void answer_cause(const struct request *r, long code, char *out, size_t size)
 {
-	char *word = xml_text(&r->answer, "Code");
+	char *word = upload_xml_text(r->answer.data, "Code");
 
 	snprintf(out, size, "the server answered %ld", code);
 	if (word &&
@@ -238,7 +237,7 @@ static int begin_parts(const struct upload *u, char **id, struct err *err)
 	int rc = perform(u, &r, err);
 
 	*id = NULL;
-	text = rc ? NULL : xml_text(&r.answer, "UploadId");
+	text = rc ? NULL : upload_xml_text(r.answer.data, "UploadId");
 	if (text)
 		*id = curl_easy_escape(NULL, text, 0);
 	if (!rc && !*id)

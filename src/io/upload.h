@@ -26,4 +26,8 @@ struct upload {
 /* Failures: network, system. */
 int upload_file(const struct upload *u, const char *path, struct err *err);
 
+/* The text of the first <name> of a server's XML, without entities and of a bounded length; NULL: it has
+ * none. The caller frees. */
+char *upload_xml_text(const char *xml, const char *name);
+
 #endif
