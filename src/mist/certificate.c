@@ -73,13 +73,20 @@ static void tell_epsilon(const struct certificate *c, const struct notices *to)
 		       c->account.fresh, c->account.again, most);
 }
 
-static const char *label_sentence(const struct privacy *p)
+static void tell_labels(const struct privacy *p, const struct notices *to)
 {
+	char each[32];
+
+	privacy_format_up(p->label_epsilon, each, sizeof(each));
 	if (p->labels[0] == 'n')
-		return "none are sent; file names travel in clear";
-	if (p->labels[0] == 'r')
-		return "classes are randomised; boxes and file names travel in clear";
-	return "classes, boxes and file names travel in clear";
+		notice(to, "labels              none are sent; file names travel in clear");
+	else if (p->labels[0] == 'r')
+		notice(to,
+		       "labels              classes are randomised, epsilon %s for each object; "
+		       "boxes and file names travel in clear",
+		       each);
+	else
+		notice(to, "labels              classes, boxes and file names travel in clear");
 }
 
 static void tell_bytes(const struct certificate *c, const struct notices *to)
@@ -142,7 +149,7 @@ void certificate_tell(const struct certificate *c, const struct notices *lines,
 	tell_epsilon(c, lines);
 	if (is_noisy(p))
 		notice(lines, "flips per image     %.6g expected", privacy_flips(p));
-	notice(lines, "labels              %s", label_sentence(p));
+	tell_labels(p, lines);
 	tell_bytes(c, lines);
 	warn(c, &aloud);
 }
@@ -190,6 +197,9 @@ char *certificate_json(const struct certificate *c, bool final)
 	json_object_set_new(o, "flip_probability", json_real(p->q));
 	json_object_set_new(o, "generator", json_string(generator(c)));
 	json_object_set_new(o, "labels", json_string(p->labels));
+	if (p->labels[0] == 'r')
+		json_object_set_new(o, "label_epsilon",
+				    epsilon_to_json(p->seeded ? INFINITY : p->label_epsilon));
 	json_object_set_new(o, "epsilon_per_bit", epsilon_to_json(private ? p->per_bit : INFINITY));
 	json_object_set_new(o, "epsilon_per_image",
 			    epsilon_to_json(private ? privacy_per_image(p) : INFINITY));

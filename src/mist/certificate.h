@@ -26,7 +26,7 @@ void certificate_tell(const struct certificate *c, const struct notices *lines,
 		      const struct notices *warnings);
 /*
  * The same as a JSON object of version CERTIFICATE_VERSION: {"version", "mechanism",
- * "flip_probability", "generator": "ledger" | "kernel" | "seed" | "none", "labels",
+ * "flip_probability", "generator": "ledger" | "kernel" | "seed" | "none", "labels", "label_epsilon",
  * "epsilon_per_bit", "epsilon_per_image", "epsilon_per_client", "final", "bits_per_image",
  * "expected_flips_per_image", "images", "bytes_per_image", "picture_bytes_per_image",
  * "weights_bytes", "ledger": true | false, "epsilon_per_image_max", "warnings": […]}; an epsilon of

@@ -73,7 +73,8 @@ static struct privacy privacy_of(const struct extract *x, long images)
 				.values = features_values(h),
 				.releases = h->releases,
 				.images = images,
-				.labels = h->labels};
+				.labels = h->labels,
+				.label_epsilon = x->labelnoise.epsilon_effective};
 }
 
 static struct certificate certificate_of(const struct extract *x, long images)
@@ -400,8 +401,8 @@ static void randomise_labels(const struct extract *x, struct worker *w, const st
 	if (x->opt.ledger) {
 		*r = w->release[0];
 		ledger_key_tag(ledger_key(x->opt.ledger), key, r->tag);
-		r->epsilon = x->noise->seeded ? INFINITY
-					      : x->labelnoise.epsilon_effective * item->nlabels;
+		r->epsilon =
+			x->opt.seed ? INFINITY : x->labelnoise.epsilon_effective * item->nlabels;
 	}
 	sodium_memzero(key, sizeof(key));
 }
@@ -487,9 +488,14 @@ static int write_release(struct extract *x, struct worker *w, const struct item 
 	return rc;
 }
 
+/* Adding a release may settle the account and let go of what is written: labels come first. */
 static int write_item(struct extract *x, struct worker *w, const struct item *item, struct err *err)
 {
 	int r;
+
+	if (x->labelnoise.threshold && item->nlabels &&
+	    extract_account_add(&x->account, &w->label_release, x->writer, err))
+		return -1;
 
 	for (r = 0; r < x->header.releases; r++) {
 		if (r)
@@ -498,9 +504,6 @@ static int write_item(struct extract *x, struct worker *w, const struct item *it
 		    extract_account_add(&x->account, &w->release[r], x->writer, err))
 			return -1;
 	}
-	if (x->labelnoise.threshold && item->nlabels &&
-	    extract_account_add(&x->account, &w->label_release, x->writer, err))
-		return -1;
 	x->images++;
 	x->picture_bytes += w->picture_bytes;
 	return 0;

@@ -18,7 +18,8 @@ struct privacy {
 	size_t values;  /* of one release: bits, where the encoding is bits */
 	int releases;   /* per image */
 	long images;
-	const char *labels; /* "clear", "none", "rr" */
+	const char *labels;   /* "clear", "none", "rr" */
+	double label_epsilon; /* of each object's class, with "rr" */
 };
 
 /* Infinite without a mechanism. */
