@@ -12,6 +12,10 @@ libmist_a_SOURCES += \
 	src/base/rng.c src/base/rng.h
 
 if HAVE_CMOCKA
+check_PROGRAMS += tests/unit/t-clirow
+tests_unit_t_clirow_SOURCES = tests/unit/t-clirow.c
+tests_unit_t_clirow_CFLAGS = $(AM_CFLAGS) $(unit_cflags)
+tests_unit_t_clirow_LDADD = $(LDADD) $(CMOCKA_LIBS)
 check_PROGRAMS += tests/unit/t-nearest
 tests_unit_t_nearest_SOURCES = tests/unit/t-nearest.c
 tests_unit_t_nearest_CFLAGS = $(AM_CFLAGS) $(unit_cflags)
