@@ -3,7 +3,8 @@
 #
 # A network is trained on public images. Two edges hold private ones. Compared are: the public network as
 # it is; all private images in one place; federated averaging; MistNet's features as floats, as bits, and
-# as bits with noise. All are judged on the same images, which nobody trained on. Everything stays in DIR
+# as bits with noise. For bits the public network first learns, on the public images, to see through the
+# gate that the edges will use. All are judged on the same images, which nobody trained on. Everything stays in DIR
 # (default: demo), which must not exist.
 # The programs are expected in the PATH.
 set -eu
@@ -15,6 +16,7 @@ cut=4
 public_images=${DEMO_PUBLIC-128}
 private_images=${DEMO_PRIVATE-192}
 public_epochs=${DEMO_PUBLIC_EPOCHS-24}
+gate_epochs=${DEMO_GATE_EPOCHS-30}
 epochs=${DEMO_EPOCHS-6}
 
 die() {
@@ -93,23 +95,38 @@ for round in 1 2; do
 done
 judge fedavg fedavg.safetensors $((2 * round * $(size_of fedavg1.safetensors))) "FedAvg, weights sent up and down"
 
-# mistnet ROW TITLE OPTION...: extract on both edges, train the cloud's part once.
+# mistnet ROW TITLE WEIGHTS OPTION...: extract on both edges, train the cloud's part once.
 mistnet() {
 	row=$1
 	title=$2
-	shift 2
+	weights=$3
+	shift 3
 	say "MistNet, $title"
 	for i in 1 2; do
-		timed mist-extract -w public.safetensors -c $cut --img $img --client edge$i -o "$row$i.tar" "$@" edge/$i
+		timed mist-extract -w "$weights" -c $cut --img $img --client edge$i -o "$row$i.tar" "$@" edge/$i
 	done
 	timed mist-aggregate -q -o "$row.tar" "${row}1.tar" "${row}2.tar"
-	train -w public.safetensors --features "$row.tar" --epochs "$epochs" -o "$row.safetensors"
+	train -w "$weights" --features "$row.tar" --epochs "$epochs" -o "$row.safetensors"
 	judge "$row" "$row.safetensors" "$(size_of "${row}1.tar")" "MistNet, $title"
 }
 
-mistnet float "features as 32-bit floats" --encoding f32
-mistnet bits "bits without noise" --mechanism none
-mistnet noisy "bits, epsilon 2 per bit" --epsilon 2
+# through_gate ROW TITLE [--epsilon E]: a gate for that noise, learnt from public images, and the layers
+# behind it taught to see through it, on public images too; then the bits of the private ones.
+through_gate() {
+	row=$1
+	title=$2
+	shift 2
+	say "a gate for $title, $gate_epochs epochs on the public images"
+	timed mist-model calibrate -c $cut --img $img --data public "$@" -o "$row-gate.safetensors" public.safetensors
+	train -w "$row-gate.safetensors" --data public --img $img --epochs "$gate_epochs" -o "$row-start.safetensors"
+	[ $# -gt 0 ] || set -- --mechanism none
+	mistnet "$row" "$title" "$row-start.safetensors" "$@"
+}
+
+mistnet float "features as 32-bit floats" public.safetensors --encoding f32
+through_gate bits "bits without noise"
+through_gate noisy "bits, epsilon 2 per bit" --epsilon 2
+through_gate noisier "bits, epsilon 1 per bit" --epsilon 1
 
 say "drawing what the network finds"
 mist-detect -q -w noisy.safetensors --img $img --conf-thres 0.4 -o pictures data/images/val 2>>log.txt
@@ -117,6 +134,7 @@ mist-detect -q -w noisy.safetensors --img $img --conf-thres 0.4 -o pictures data
 printf '\n%-38s %6s %6s %6s %8s %12s %7s\n' "64 unseen images" P R mAP50 mAP50-95 "bytes/client" seconds
 cat rows
 printf '\n'
-grep -h 'effective epsilon' log.txt | tail -n 1 | sed 's/^mist-extract: /On each edge, /'
+printf 'On each edge, in the last row:\n'
+grep -h '^  epsilon per [bi]' log.txt | tail -n 2
 printf 'Per image and per client that is no formal protection: see THREAT MODEL in mistutils(7).\n'
 printf 'Pictures with boxes: %s/pictures. Everything else: %s\n' "$dir" "$dir"
