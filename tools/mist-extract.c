@@ -1,6 +1,5 @@
 /*
- * mist-extract.c - the edge: run the layers before the cut, pass them through the gate, write
- * features.
+ * mist-extract.c - the edge: run the layers before the cut, pass them through the gate, send them.
  */
 #include "base/cli.h"
 #include "io/store.h"
