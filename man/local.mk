@@ -1,9 +1,9 @@
 # Manuals: section 1 from each program's --help and man/PROGRAM.x, where help2man is there; sections 5
 # and 7 are written by hand. The table of exit statuses is made from the enum.
 man_sources = man/coco-fetch.x man/coco-partition.x man/coco-synth.x man/mist-aggregate.x man/mist-attack.x \
-	man/mist-detect.x man/mist-eval.x man/mist-extract.x man/mist-model.x man/mist-train.x
+	man/mist-detect.x man/mist-eval.x man/mist-extract.x man/mist-job.x man/mist-model.x man/mist-train.x
 EXTRA_DIST += $(man_sources)
-dist_man_MANS += man/mist-datasets.5 man/mist-features.5 man/mist-ledger.5 man/mist-weights.5 man/mistutils.7
+dist_man_MANS += man/mist-datasets.5 man/mist-features.5 man/mist-job.5 man/mist-ledger.5 man/mist-weights.5 man/mistutils.7
 
 man/exit-status.x: src/base/err.h
 	@$(MKDIR_P) man

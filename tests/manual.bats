@@ -177,3 +177,8 @@ examples_of() {
 	[ -x "$(prog coco-synth)" ] || skip "not built: coco-synth"
 	examples_of mist-detect
 }
+
+@test "the examples of mist-job run" {
+	[ -x "$(prog coco-synth)" ] || skip "not built: coco-synth"
+	examples_of mist-job
+}

@@ -16,3 +16,5 @@ bin_PROGRAMS += tools/mist-train
 tools_mist_train_SOURCES = tools/mist-train.c
 bin_PROGRAMS += tools/coco-partition
 tools_coco_partition_SOURCES = tools/coco-partition.c
+bin_PROGRAMS += tools/mist-job
+tools_mist_job_SOURCES = tools/mist-job.c
