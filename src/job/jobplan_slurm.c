@@ -160,7 +160,8 @@ void jobplan_write_slurm(const struct jobplan *p, struct buf *out)
 	buf_add_str(out, "\ncase ${1-submit} in\nsubmit)\n\t");
 	jobplan_write_begin(p, "\t\t", false, &sh_names, out);
 	buf_add_str(out, "\n"
-			 "\tcase $0 in */plan.slurm) ;; *) cp \"$OLDPWD/$0\" plan.slurm ;; esac\n"
+			 "\tcase $0 in /*) self=$0 ;; *) self=$OLDPWD/$0 ;; esac\n"
+			 "\tcmp -s \"$self\" plan.slurm || cp \"$self\" plan.slurm\n"
 			 "\t: >slurm.jobs\n"
 			 "\tfirst=$(submit_cloud '' start)\n"
 			 "\tjobs=$(submit_edges \"afterok$first\")\n"
