@@ -10,7 +10,6 @@ setup_file() {
 	shared=$MIST_SRCDIR/../shared
 	[ -r "$shared/data/coco128.zip" ] || return 0
 	unzip -q "$shared/data/coco128.zip"
-	unzip -q "$shared/data/public64.zip" || :
 	"$MIST_BUILDDIR/tools/coco-partition" -q --seed 1 -o edge coco128 2 >/dev/null || return 1
 	if sshd_start "$PWD/sshd"; then export sshd_dir MIST_SSH; else export sshd_why; fi
 	if slurm_start "$PWD/slurm" cloud edge1 edge2; then export slurm_dir SLURM_CONF; else export slurm_why; fi
@@ -26,8 +25,8 @@ reference() {
 	sed -e "s,/data/1/COCO,$d/edge/1,; s,/data/2/COCO,$d/edge/2,; s,/data/val,$d/coco128," \
 		-e "s,/pretrained/yolov5.pth,$MIST_SRCDIR/../shared/data/yolov5n.pt,; s,/model/,$PWD/model/," \
 		-e 's/threshold: 100/threshold: 1/; s/threshold: 0.03/threshold: 0.0003/' \
-		-e 's/^\( *\)- name: "cut_layer"/\1- {name: img, value: "96"}\n\1- {name: noise_seed, value: "1"}\n&/' \
-		-e 's/\(- name: "epochs"\)/\1/; s/value: "2"/value: "1"/' "$MISTUTILS_SHARE/examples/reference.yaml"
+		-e 's/^\( *\)- name: "cut_layer"/\1- {name: img, value: "64"}\n\1- {name: noise_seed, value: "1"}\n&/' \
+		-e 's/value: "2"/value: "1"/' "$MISTUTILS_SHARE/examples/reference.yaml"
 }
 
 setup() {

@@ -47,6 +47,10 @@ need_slurm() {
 	need "${slurm_why-}"
 }
 
+queue_is_empty() {
+	[ -z "$(squeue -h -o %j)" ]
+}
+
 @test "over ssh, under sh and under make, the weights are those of one machine" {
 	need_ssh
 	for a in mistnet fedavg; do
@@ -147,7 +151,8 @@ need_slurm() {
 	job_manifest "$d" mistnet 1 >job.yaml
 	mist mist-job run --engine slurm --host edge2=no-such-node --state s job.yaml
 	[ "$status" -ne 0 ]
-	assert_says "no-such-node"
+	assert_says "Invalid node name"
+	wait_for 20 queue_is_empty
 	[ "$(job_phase s)" != Succeeded ]
 }
 

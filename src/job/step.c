@@ -96,7 +96,8 @@ static void read_tail(const char *log, off_t begun, struct buf *out)
 	close(fd);
 }
 
-/* The last line that begins with `prefix` (all do with ""), cut out of `text`; NULL. */
+/* The last line that begins with `prefix`, or with "" the last that is no report; NULL. The caller
+ * frees. */
 static char *last_line(struct buf *text, const char *prefix)
 {
 	size_t end = text->len;
@@ -108,7 +109,9 @@ static char *last_line(struct buf *text, const char *prefix)
 
 		while (begin && text->data[begin - 1] != '\n')
 			begin--;
-		if (end > begin && !strncmp(text->data + begin, prefix, strlen(prefix)))
+		if (end > begin && !strncmp(text->data + begin, prefix, strlen(prefix)) &&
+		    (*prefix ||
+		     strncmp(text->data + begin, THERE_REPORT, strlen(THERE_REPORT)) != 0))
 			return xstrndup(text->data + begin, end - begin);
 		end = begin ? begin - 1 : 0;
 	}
@@ -325,10 +328,6 @@ static int explain(const struct attempt *a, struct err *err)
 		status = STATUS_NETWORK; /* ssh's own failures */
 	read_tail(a->log, a->begun, &tail);
 	line = last_line(&tail, "");
-	if (line && !strncmp(line, THERE_REPORT, strlen(THERE_REPORT))) {
-		free(line);
-		line = NULL;
-	}
 	err_set(err, status, "%s", line ? line : "it failed and said nothing");
 	free(line);
 	buf_release(&tail);

@@ -155,8 +155,8 @@ static int run_command(struct there *t, json_t **report, struct err *err)
 	if (spawn_run(&s, &used, err))
 		return -1;
 	*report = there_report(&used, t->results);
-	if (used.status)
-		return err_set(err, STATUS_SYSTEM, "'%s' failed", t->command.word[0]);
+	if (used.status) /* it has said why */
+		return err_set(err, STATUS_SYSTEM, "%s", "");
 	return 0;
 }
 
