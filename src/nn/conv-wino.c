@@ -124,7 +124,8 @@ static bool reaches(const struct conv_shape *s)
  * transforms of a channel of a tile as long as TRANSFORM_S1 (S2) multiply-adds: measured on Zen 4
  * with AVX-512. So 3x3 kernels of stride 1 always pay on whole tiles (16 channels: 1.8 times as
  * fast, 32: 2.2, 64: 2.3, 128: 2.8, 256: 2.9), and those of stride 2 from 64 channels on both sides
- * (64 to 64: 1.05, 64 to 128: 1.2, 128 to 256 and on: 1.35; but 32 to 64: 0.95, 16 to 32: 0.7).
+ * (64 to 64: 1.05, 64 to 128: 1.2, 128 to 256 and on: 1.35; but 32 to 64: 0.95, 16 to 32: 0.7). The
+ * stem, whose pixels are gathered first, has the transforms of stride 2 and does not (0.6).
  */
 #define TRANSFORM_S1 700
 #define TRANSFORM_S2 1400
@@ -132,10 +133,25 @@ static bool reaches(const struct conv_shape *s)
 static bool pays(const struct wino_pass *p, int h, int w, double products)
 {
 	const double tiles = (double)ceil_div(h, p->side) * ceil_div(w, p->side);
-	const double transforms = p->kind == WINO_S1 ? TRANSFORM_S1 : TRANSFORM_S2;
+	const bool cheap = p->kind == WINO_S1 && !p->stem;
+	const double transforms = cheap ? TRANSFORM_S1 : TRANSFORM_S2;
 
 	return tiles * (p->points * (double)p->in * p->out / 0.9 + transforms * (p->in + p->out)) <
 	       products;
+}
+
+/*
+ * Backward-weights pays for stride 1 (16 channels: 1.3 to 1.7 times as fast, 32: 1.7 to 2, 64: 2.3,
+ * 128: 2, 256: 1.6), unless an image is so small that bringing 36 matrices back to 9, which takes as
+ * long as SUMS tiles, weighs more. For stride 2 it never did by more than the measurement's error.
+ */
+#define SUMS 10
+
+static bool weights_pay(const struct wino_pass *p, const struct conv_shape *s)
+{
+	const double sums = (double)SUMS * p->points * p->in * p->out;
+
+	return p->kind == WINO_S1 && !p->stem && pays(p, s->oh, s->ow, conv_flops(s) / 2 - sums);
 }
 
 struct wino *wino_new(const struct conv *c, bool always)
@@ -154,6 +170,7 @@ struct wino *wino_new(const struct conv *c, bool always)
 		plan_pass(&w->data, c, w->k, true);
 		w->does_data = always || pays(&w->data, c->s.h, c->s.w, products);
 	}
+	w->does_weights = c->train && (always || weights_pay(&w->forward, &c->s));
 	return w;
 }
 
@@ -169,19 +186,15 @@ struct pack_job {
 	float *packed;
 };
 
-/* Tap (k, l) of one kernel's nine: of the stem, one of the four 3x3 kernels in its 6x6. */
-static const float *kernel_of(const struct wino_pass *p, const float *w, int in, int *row, int *col)
+size_t wino_kernel_of(const struct wino_pass *p, int in, int *row, int *col)
 {
-	const int cin = p->in / 4, part = in / (p->stem ? cin : 1);
+	const int cin = p->stem ? p->in / 4 : p->in, part = in / cin;
 
-	if (!p->stem) {
-		*row = 3;
-		*col = 1;
-		return w + (size_t)in * p->w_in;
-	}
-	*row = 12;
-	*col = 2;
-	return w + (size_t)(in % cin) * p->w_in + part / 2 * 6 + part % 2;
+	*row = p->stem ? 12 : 3;
+	*col = p->stem ? 2 : 1;
+	if (!p->stem)
+		return (size_t)in * p->w_in;
+	return (size_t)(in % cin) * p->w_in + (size_t)(part / 2 * 6 + part % 2);
 }
 
 static void gather_taps(const struct pack_job *j, int block, int v, int in, float *taps)
@@ -198,7 +211,8 @@ static void gather_taps(const struct pack_job *j, int block, int v, int in, floa
 				taps[k * lanes + lane] = 0;
 			continue;
 		}
-		from = kernel_of(j->p, j->w + (size_t)(c0 + lane) * j->p->w_out, in, &row, &col);
+		from = j->w + (size_t)(c0 + lane) * j->p->w_out +
+		       wino_kernel_of(j->p, in, &row, &col);
 		for (k = 0; k < 3; k++)
 			for (l = 0; l < 3; l++)
 				taps[(3 * k + l) * lanes + lane] = from[k * row + l * col];

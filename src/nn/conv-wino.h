@@ -145,4 +145,13 @@ struct wino_reader {
 /* `tiles` of them from number `tile` on, each v_next floats behind the one before in v. */
 void wino_read(const struct wino_reader *r, int tile, int tiles, float *v, size_t v_next);
 
+/* Where kernel `in` of an output channel begins in OIHW, and floats from tap to tap of its nine: of
+ * the stem one of the four 3x3 kernels in a 6x6. */
+size_t wino_kernel_of(const struct wino_pass *p, int in, int *row, int *col);
+
+/* conv-wino-dw.c */
+size_t wino_dw_scratch(const struct conv *c, int threads);
+void wino_backward_weights(const struct conv *c, struct pool *pool, const struct view *x,
+			   const struct view *dy, float *dw, void *scratch);
+
 #endif

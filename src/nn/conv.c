@@ -167,6 +167,8 @@ size_t conv_scratch(const struct conv *c, int threads)
 	bytes = direct_scratch(c);
 	if (c->wino)
 		bytes = larger(bytes, wino_scratch(c, threads));
+	if (c->train && by_wino(c, CONV_WEIGHTS))
+		bytes = larger(bytes, wino_dw_scratch(c, threads));
 	if (c->train && !by_wino(c, CONV_WEIGHTS))
 		bytes = larger(bytes, direct_dw_scratch(c));
 	return bytes;
@@ -257,7 +259,9 @@ void conv_backward_weights(const struct conv *c, struct pool *pool, const struct
 {
 	check_views(c, x, dy);
 	BUG_IF(x->pad < c->s.pad || !c->train);
-	if (c->direct)
+	if (by_wino(c, CONV_WEIGHTS))
+		wino_backward_weights(c, pool, x, dy, dw_oihw, scratch);
+	else if (c->direct)
 		direct_backward_weights(c, pool, x, dy, dw_oihw, scratch);
 	else
 		conv_blas_backward_weights(c, pool, x, dy, dw_oihw, scratch);

@@ -365,9 +365,9 @@ static void avx2_and_avx512_give_the_same_bytes(void **state)
  * Winograd's error against the definition, relative to the largest |x| times the sum of |w| of an
  * output (dx: |dy| and |w|; dw: |x| and |dy| over all pixels): a tile's other pixels take part in
  * every output of it, so that the sum of that output's own |x||w| is no measure where it is small.
- * The worst seen in these cases is 5e-7; of the direct kernels, 2e-7.
+ * The worst seen in these cases is 8e-7 (of dw, over 15 pixels); of the direct kernels, 2e-7.
  */
-#define WINOGRAD_BOUND 1e-6
+#define WINOGRAD_BOUND 1.5e-6
 
 static double error_of(const struct view *v, const double *want, double largest,
 		       const double *weights)
@@ -450,9 +450,13 @@ static void the_rule_chooses_by_shape(void **state)
 		    {16, 320, 2, "direct"},
 		    {128, 40, 2, "winograd"},
 		    {128, 1, 1, "direct"}};
+	struct conv_shape stem = {3, 16, 6, 6, 2, 2, 1, 640, 640, 320, 320};
+	struct conv *c0 = conv_new(&stem, CONV_V128, 1, true);
 	size_t i;
 
 	(void)state;
+	assert_string_equal(conv_method_name(c0, CONV_FORWARD), "direct");
+	conv_free(c0);
 	for (i = 0; i < ARRAY_LEN(rows); i++) {
 		const int c = rows[i].channels, size = rows[i].size;
 		struct conv_shape s = {c, c, 3, 3, rows[i].stride, 1, 1, size, size, 0, 0};
@@ -462,6 +466,8 @@ static void the_rule_chooses_by_shape(void **state)
 		conv = conv_new(&s, CONV_V128, 1, true);
 		assert_string_equal(conv_method_name(conv, CONV_FORWARD), rows[i].want);
 		assert_string_equal(conv_method_name(conv, CONV_DATA), rows[i].want);
+		assert_string_equal(conv_method_name(conv, CONV_WEIGHTS),
+				    rows[i].stride == 1 ? rows[i].want : "direct");
 		conv_free(conv);
 		conv = conv_new(&s, CONV_OPENBLAS, 1, true);
 		assert_string_equal(conv_method_name(conv, CONV_FORWARD), "openblas");
