@@ -9,11 +9,14 @@
 
 #include <string.h>
 
-/* Points of one block of tiles: 448 KiB, so that they stay in the L2 cache with the weights of a
- * group and the products. */
+/*
+ * Points of one block of tiles, 448 KiB at most, so that they stay in the L2 cache with the weights
+ * of a group and the products. Few tiles are better than many, as long as they fill the register
+ * tile; 23 are 6 % faster than 24 or 48, whose points lie at distances that share cache lines' sets.
+ */
 #define BLOCK_FLOATS  114688
-#define MOST_TILES    48
-#define FEW_TILES     12 /* the register tile: fewer would read the weights for little */
+#define MOST_TILES    23
+#define FEW_TILES     12 /* the register tile; for stride 2, with 81 points, the most, too */
 #define FEW_JOBS      8
 #define MANY_JOBS     64 /* with more blocks than these, a job is several */
 #define PACK_CHANNELS 16
@@ -121,20 +124,22 @@ static bool reaches(const struct conv_shape *s)
 /*
  * Whether Winograd's beats the direct kernels, which take one multiply-add per output, tap and
  * input channel. A tile takes one per point and input channel, at 9/10 of the speed, and the
- * transforms of a channel of a tile as long as TRANSFORM_S1 (S2) multiply-adds: measured on Zen 4
- * with AVX-512. So 3x3 kernels of stride 1 always pay on whole tiles (16 channels: 1.8 times as
- * fast, 32: 2.2, 64: 2.3, 128: 2.8, 256: 2.9), and those of stride 2 from 64 channels on both sides
- * (64 to 64: 1.05, 64 to 128: 1.2, 128 to 256 and on: 1.35; but 32 to 64: 0.95, 16 to 32: 0.7). The
- * stem, whose pixels are gathered first, has the transforms of stride 2 and does not (0.6).
+ * transforms of a channel of a tile as long as TRANSFORM_* multiply-adds: measured on Zen 4 with
+ * AVX-512. So 3x3 kernels of stride 1 always pay on whole tiles (16 channels: 1.6 times as fast, 32:
+ * 2, 64: 2.6, 128 and 256: 2.9), and those of stride 2 from 32 to 64 channels on (1.08; 64 to 64: 1.1,
+ * 64 to 128: 1.2, 128 to 256 and on: 1.2 to 1.35; but 16 to 32: 0.85). The stem, whose pixels are
+ * gathered first, does not (0.6).
  */
-#define TRANSFORM_S1 700
-#define TRANSFORM_S2 1400
+#define TRANSFORM_S1   700
+#define TRANSFORM_S2   920
+#define TRANSFORM_STEM 1400
 
 static bool pays(const struct wino_pass *p, int h, int w, double products)
 {
 	const double tiles = (double)ceil_div(h, p->side) * ceil_div(w, p->side);
-	const bool cheap = p->kind == WINO_S1 && !p->stem;
-	const double transforms = cheap ? TRANSFORM_S1 : TRANSFORM_S2;
+	const double transforms = p->stem              ? TRANSFORM_STEM
+				  : p->kind == WINO_S1 ? TRANSFORM_S1
+						       : TRANSFORM_S2;
 
 	return tiles * (p->points * (double)p->in * p->out / 0.9 + transforms * (p->in + p->out)) <
 	       products;
@@ -352,7 +357,7 @@ struct job {
 static int most_tiles(const struct wino_pass *p)
 {
 	const int each = p->points * (int)round_up((size_t)p->in, 16);
-	const int most = min_int(BLOCK_FLOATS / each, MOST_TILES);
+	const int most = min_int(BLOCK_FLOATS / each, p->kind == WINO_S1 ? MOST_TILES : FEW_TILES);
 
 	return most < FEW_TILES ? FEW_TILES : most;
 }
