@@ -149,14 +149,17 @@ SIMD_INLINE void wino_put_s2(const struct wino_at *a, int row, const vf *t, cons
 			     const bool gradient)
 {
 	const bool odd = row < 5;
-	const vf fives[5] = {t[0], t[2], t[4], k == WINO_S2 && !gradient ? t[6] : t[0],
-			     k == WINO_S2 && !gradient ? t[8] : t[0]};
 	vf v[5];
 
-	if (gradient)
+	if (gradient) {
 		wino_at5(t, v);
-	else
-		wino_b5(k == WINO_S2 ? fives : t, v);
+	} else if (k == WINO_S2) {
+		const vf fives[5] = {t[0], t[2], t[4], t[6], t[8]};
+
+		wino_b5(fives, v);
+	} else {
+		wino_b5(t, v);
+	}
 	wino_put(a, odd ? 9 * row : ODD_ROWS + row - 5, odd ? 1 : 4, 5, v);
 	if (k == WINO_S2 && !gradient) {
 		v[0] = t[1];
