@@ -35,6 +35,13 @@ check-asan:
 	cd sanitizers && { test -f Makefile || $(abs_top_srcdir)/configure --enable-sanitizers; }
 	$(MAKE) -C sanitizers check
 
+# Several ranks, in a tree that is built with MPI (Debian: libopenmpi-dev openmpi-bin).
+check-mpi:
+	$(MKDIR_P) mpi
+	cd mpi && { test -f Makefile || $(abs_top_srcdir)/configure --with-mpi; }
+	$(MAKE) -C mpi check TESTS_ONLY=train-mpi
+.PHONY: check-mpi
+
 # Fuzz targets, tests/fuzz/fuzz-*.c, are built with clang in a tree of their own: build/fuzz.
 # FUZZ_SECONDS=300 make fuzz; FUZZ_TARGETS='yaml npy' for some of them.
 AM_CPPFLAGS += -I$(top_srcdir)/tests/fuzz

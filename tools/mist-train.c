@@ -57,6 +57,8 @@ static const struct row {
 	 "Freeze the first N layers, batch norms included"},
 	{"proximal", 284, "MU", REAL, TRAIN(proximal), 0, 1e6,
 	 "FedProx: add MU/2 |w - w0|^2 to a step's loss, w0 being WEIGHTS"},
+	{"sync-bn", 285, NULL, YES, TRAIN(sync_bn), 0, 0,
+	 "Under mpirun: batch norm's statistics are those of all ranks' images"},
 	{"no-shuffle", 270, NULL, NO, TRAIN(shuffle), 0, 0, "Take the samples in their order"},
 	{"patience", 271, "N", LONG, TRAIN(patience), 0, 1e6,
 	 "With --val, end after N epochs without a better one (default 100; 0: never)"},
@@ -210,6 +212,11 @@ static int run(void *opts, struct err *err)
 
 	if (kernel && *kernel && conv_path_parse(kernel, &o->session.train.path, err))
 		return -1;
+	o->session.train.comm = comm_open(err);
+	if (!o->session.train.comm)
+		return -1;
+	o->cli.quiet |= comm_rank(o->session.train.comm) > 0; /* rank 0 speaks for all */
+	display.terminal &= comm_rank(o->session.train.comm) == 0;
 	cli_catch_signals();
 	o->session.output = o->cli.output;
 	o->session.train.seed = o->cli.seed;
@@ -220,6 +227,7 @@ static int run(void *opts, struct err *err)
 		rc = o->dry_run ? print_plan(o, s, err) : train(o, s, &display, err);
 	session_close(s);
 	pool_free(pool);
+	comm_close(o->session.train.comm);
 	return rc;
 }
 

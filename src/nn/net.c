@@ -24,7 +24,8 @@ struct net {
 	void *scratch;
 	struct net_time *rows;
 	int nrows;
-	int first; /* image of the inputs at which the part in work begins */
+	double images; /* of the part in work, over all processes (net_options.reduce) */
+	int first;     /* image of the inputs at which the part in work begins */
 };
 
 /* ---- memory ---- */
@@ -434,6 +435,17 @@ static double count_of(const struct unit *u, const struct chunk *k)
 	return (double)k->all * u->shape.oh * u->shape.ow;
 }
 
+/* The unit's sums over all processes; returns the count that belongs to them. */
+static double reduce_sums(const struct net *net, struct unit *u, const struct chunk *k)
+{
+	const struct net_options *o = &net->plan.opt;
+
+	if (!o->reduce)
+		return count_of(u, k);
+	o->reduce(o->reduce_ctx, u->sums, 2 * (size_t)u->shape.cout);
+	return net->images * u->shape.oh * u->shape.ow;
+}
+
 /* params NULL: the backward pass makes z again, its statistics are known. */
 static void run_conv(struct net *net, const struct op *op, const struct chunk *k,
 		     const struct view *x, const struct view *y, const struct view *residual,
@@ -443,6 +455,7 @@ static void run_conv(struct net *net, const struct op *op, const struct chunk *k
 	const struct step *s = &net->plan.g->steps[op->step];
 	const bool sums = u->mode == UNIT_BATCH && params;
 	struct conv_epilogue epi = {0};
+	double count;
 
 	if (u->mode == UNIT_FUSED) {
 		epi.bias = u->bias;
@@ -456,7 +469,8 @@ static void run_conv(struct net *net, const struct op *op, const struct chunk *k
 		add_sums(u, net->sums, k);
 	if (sums && is_last(k)) {
 		load_bn(&net->plan, u, s->bn, params);
-		bn_prepare_train(&u->bn, u->sums, count_of(u, k));
+		count = reduce_sums(net, u, k);
+		bn_prepare_train(&u->bn, u->sums, count);
 	}
 }
 
@@ -475,6 +489,7 @@ static void run_bnact_sums(struct net *net, const struct op *op, const struct ch
 	struct unit *u = &net->plan.units[op->unit];
 	const struct step *s = &p->g->steps[op->step];
 	float *dgamma = net->waste, *dbeta = net->waste + p->max_cout;
+	double count;
 
 	bnact_back_sums(net->pool, &u->bn, s->act, z, dy, du, net->sums, net->scratch);
 	add_sums(u, net->sums, k);
@@ -489,6 +504,12 @@ static void run_bnact_sums(struct net *net, const struct op *op, const struct ch
 		dbeta = grads + p->g->params[s->bias].offset;
 	}
 	bnact_back_line(&u->bn, u->sums, count_of(u, k), u->mode != UNIT_BATCH, dgamma, dbeta,
+			u->line);
+	if (u->mode != UNIT_BATCH || !p->opt.reduce)
+		return;
+	/* gamma and beta got this process's share; what goes on is of the whole batch */
+	count = reduce_sums(net, u, k);
+	bnact_back_line(&u->bn, u->sums, count, false, net->waste, net->waste + p->max_cout,
 			u->line);
 }
 
@@ -611,6 +632,9 @@ void net_forward_part(struct net *net, int first, int n, float *params)
 {
 	BUG_IF(first < 0 || first + n > net->plan.opt.batch);
 	net->first = first;
+	net->images = (double)n;
+	if (net->plan.opt.reduce)
+		net->plan.opt.reduce(net->plan.opt.reduce_ctx, &net->images, 1);
 	run(net, 0, net->plan.loss_segment, n, params, NULL);
 }
 

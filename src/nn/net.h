@@ -28,8 +28,12 @@ struct net_options {
 				layers as well (feature inversion, gate-aware training) */
 	bool keep_y;         /* train: keep activations instead of making them again from the
 				convolutions' results: faster by some sweeps, nearly twice the memory */
-	int remake;    /* train: results of 1x1 convolutions of up to so many channels are made
+	int remake; /* train: results of 1x1 convolutions of up to so many channels are made
 				again rather than kept (the same bytes); 0: NET_REMAKE */
+	/* train: where a batch is over several processes, adds up n values over them: batch norm's
+	 * statistics are the whole batch's then, running ones too; gradients stay this one's share */
+	void (*reduce)(void *ctx, double *v, size_t n);
+	void *reduce_ctx;
 	bool keep_all; /* keep every layer's output (tests); costs memory */
 	int chunk;     /* images that go through a segment at a time (tests); 0: by size */
 };

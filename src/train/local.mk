@@ -5,6 +5,7 @@ libmist_a_SOURCES += \
 	src/train/move.c src/train/move.h \
 	src/train/plan.c src/train/plan.h \
 	src/train/proximal.c src/train/proximal.h \
+	src/train/ranks.c src/train/ranks.h \
 	src/train/session.c src/train/session.h \
 	src/train/source.c src/train/source.h \
 	src/train/source_features.c src/train/source_images.c \

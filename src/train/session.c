@@ -103,6 +103,9 @@ static int open_source(struct session *s, struct err *err)
 	struct dataset_options d = {.strict = o->strict, .notices = &o->notices};
 	struct images_options images;
 
+	if (!o->data && comm_size(o->train.comm) > 1 && (!o->features || !strcmp(o->features, "-")))
+		return err_set(err, STATUS_USAGE,
+			       "several ranks cannot share standard input: --features FILE");
 	if (!o->data) {
 		s->source = source_features(o->features ? o->features : "-", &s->model, hyp,
 					    o->train.seed, &o->notices, err);
@@ -219,7 +222,7 @@ struct session *session_open(const struct session_options *o, const struct train
 	s->train_options = o->train;
 	s->events = *events;
 	s->pool = pool;
-	if (open_all(s, err)) {
+	if (comm_settle(o->train.comm, open_all(s, err), err)) {
 		session_close(s);
 		return NULL;
 	}
@@ -264,7 +267,7 @@ const char *session_reason(const struct session *s)
 
 int session_resume(struct session *s, bool *found, struct err *err)
 {
-	return train_resume(s->train, found, err);
+	return comm_settle(s->o->train.comm, train_resume(s->train, found, err), err);
 }
 
 /* Weights that were trained once more belong to the next round. */
@@ -287,5 +290,7 @@ int session_run(struct session *s, struct err *err)
 		return -1;
 	if (s->o->client)
 		model_set_meta(s->model, "mist.client", s->o->client);
-	return model_save(s->model, s->output, err);
+	return comm_settle(s->o->train.comm,
+			   comm_rank(s->o->train.comm) ? 0 : model_save(s->model, s->output, err),
+			   err);
 }

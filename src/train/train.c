@@ -9,6 +9,7 @@
 #include "nn/profile.h"
 #include "train/checkpoint.h"
 #include "train/proximal.h"
+#include "train/ranks.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -36,6 +37,7 @@ struct train {
 	long nb;                    /* batches an epoch */
 	int *order;                 /* of the samples in this epoch */
 	struct target_list targets;
+	struct share share;  /* of the batch in work */
 	double began, saved; /* seconds of the monotonic clock */
 	long unsaved;        /* steps since the last checkpoint */
 	char reason[160];
@@ -76,6 +78,8 @@ static json_t *list_options(const struct train *t)
 	set_option(list, "--no-shuffle", "%s", o->shuffle ? "no" : "yes");
 	set_option(list, "--seed", "%llu", (unsigned long long)o->seed);
 	set_option(list, "--clip", "%.17g", o->clip);
+	set_option(list, "--sync-bn", "%s", o->sync_bn ? "yes" : "no");
+	set_option(list, "ranks", "%d", comm_size(o->comm));
 	set_option(list, "--proximal", "%.17g", o->proximal);
 	set_option(list, "a warm-up of at least", "%d", o->warmup_floor);
 	set_option(list, "micro-batches of", "%d", t->plan.micro);
@@ -110,6 +114,32 @@ static size_t picture_bytes(const struct train *t, int batch)
 	return each * ((size_t)batch + 4 * (size_t)pool_threads(t->pool));
 }
 
+/* A net_options.reduce; nobody else is at work on a batch that is rank 0's alone. */
+static void reduce(void *ctx, double *v, size_t n)
+{
+	struct train *t = ctx;
+
+	if (!t->share.solo)
+		comm_sum(t->opt.comm, v, n);
+}
+
+/* What makes ranks one: a batch in one piece, for all reduce alike, and images for each. */
+static int check_ranks(const struct train *t, struct err *err)
+{
+	const int size = comm_size(t->opt.comm);
+
+	if (t->opt.batch < size)
+		return err_set(err, STATUS_USAGE,
+			       "--batch-size %d leaves nothing to some of %d ranks", t->opt.batch,
+			       size);
+	if (size > 1 && t->opt.sync_bn && t->plan.micro < t->net_options.batch)
+		return err_set(
+			err, STATUS_USAGE,
+			"--sync-bn takes a rank's %d images at once: --mem-limit is too little",
+			t->net_options.batch);
+	return 0;
+}
+
 static int build(struct train *t, struct err *err)
 {
 	const struct graph *g = t->model->graph;
@@ -138,7 +168,7 @@ struct train *train_new(const struct train_options *opt, struct model *m, struct
 			struct pool *pool, const struct train_events *events, struct err *err)
 {
 	struct train *t;
-	int batch = opt->batch < source->n ? opt->batch : source->n;
+	const int batch = ranks_room(opt->comm, opt->batch < source->n ? opt->batch : source->n);
 
 	if (check_task(opt, m, source, err))
 		return NULL;
@@ -162,6 +192,10 @@ struct train *train_new(const struct train_options *opt, struct model *m, struct
 				.input_grad = source->gradient,
 				.freeze = opt->freeze > source->from ? opt->freeze : source->from},
 	};
+	if (opt->sync_bn && comm_size(opt->comm) > 1) {
+		t->net_options.reduce = reduce;
+		t->net_options.reduce_ctx = t;
+	}
 	if (opt->project) {
 		t->last = path_join(opt->project, "last.safetensors");
 		t->best = path_join(opt->project, "best.safetensors");
@@ -170,7 +204,7 @@ struct train *train_new(const struct train_options *opt, struct model *m, struct
 	if (plan_make(&t->plan, m->graph, &t->net_options, pool, opt->optimizer, opt->proximal > 0,
 		      source->bytes + picture_bytes(t, batch), opt->evaluation, opt->mem_limit,
 		      err) ||
-	    build(t, err)) {
+	    check_ranks(t, err) || build(t, err)) {
 		train_free(t);
 		return NULL;
 	}
@@ -235,6 +269,17 @@ int train_resume(struct train *t, bool *found, struct err *err)
 	return 0;
 }
 
+/* Rank 0 alone writes. */
+static bool writes(const struct train *t)
+{
+	return comm_rank(t->opt.comm) == 0;
+}
+
+static int settle(struct train *t, int rc, struct err *err)
+{
+	return comm_settle(t->opt.comm, rc, err);
+}
+
 static int save(struct train *t, struct err *err)
 {
 	struct checkpoint c = checkpoint_of(t);
@@ -242,7 +287,7 @@ static int save(struct train *t, struct err *err)
 
 	if (!t->last)
 		return 0;
-	if (checkpoint_save(&c, t->last, err))
+	if (settle(t, writes(t) ? checkpoint_save(&c, t->last, err) : 0, err))
 		return -1;
 	profile_lap(t->profile, "checkpoint", time);
 	t->saved = profile_now();
@@ -285,16 +330,20 @@ static void count_forward(struct train *t)
 			g->params[i].counter++;
 }
 
+/* All ranks find it out; one tells. */
 static int not_finite(const struct train *t, const char *what, struct err *err)
 {
-	return err_set(err, STATUS_NONFINITE,
-		       "the %s is not finite in batch %ld of epoch %ld: a lower --lr0 may help",
-		       what, t->state.batch + 1, t->state.epoch + 1);
+	err_set(err, STATUS_NONFINITE,
+		"the %s is not finite in batch %ld of epoch %ld: a lower --lr0 may help", what,
+		t->state.batch + 1, t->state.epoch + 1);
+	if (comm_rank(t->opt.comm))
+		err->msg[0] = '\0';
+	return -1;
 }
 
-/* Forward, loss and backward of images first … first+n-1 of a batch of `all`, added to the gradients;
+/* Forward, loss and backward of n of this rank's images from number `first` on, added to the gradients;
  * `loss` gets their share of the batch's means. */
-static int run_part(struct train *t, int first, int n, int all, struct loss *loss, struct err *err)
+static void run_part(struct train *t, int first, int n, struct loss *loss)
 {
 	struct view maps[GRAPH_MAX_LEVELS], dmaps[GRAPH_MAX_LEVELS];
 	double time;
@@ -307,39 +356,61 @@ static int run_part(struct train *t, int first, int n, int all, struct loss *los
 		maps[i] = net_output(t->net, i, n);
 		dmaps[i] = net_output_grad(t->net, i, n);
 	}
-	loss_detect_part(t->loss, t->pool, maps, first, n, all, t->targets.v, t->targets.n, dmaps,
-			 loss);
-	if (!isfinite(loss->box) || !isfinite(loss->obj) || !isfinite(loss->cls))
-		return not_finite(t, "loss", err);
+	loss_detect_part(t->loss, t->pool, maps, t->share.first + first, n, t->share.all,
+			 t->targets.v, t->targets.n, dmaps, loss);
 	profile_lap(t->profile, "loss", time);
 	net_backward(t->net, n, t->grads);
 	source_backward(t->source, t->net, first, n, t->grads);
-	return 0;
+}
+
+/* This rank's images of the batch, and the targets of all. */
+static int fill(struct train *t, struct err *err)
+{
+	const int first = (int)t->state.batch * t->opt.batch;
+	const int left = t->source->n - first;
+	const double time = profile_now();
+	struct share *s = &t->share;
+	int rc = 0;
+
+	*s = ranks_share(t->opt.comm, left < t->opt.batch ? left : t->opt.batch);
+	t->targets.n = 0;
+	if (s->n)
+		rc = source_fill(t->source, t->pool, t->net, t->state.epoch,
+				 t->order + first + s->first, &s->n, &t->targets, err);
+	rc = ranks_join(t->opt.comm, rc, s, &t->targets, err);
+	profile_lap(t->profile, "input", time);
+	return rc;
 }
 
 /* A batch in equal parts that fit the memory; its mean losses are added to the epoch's. */
 static int run_batch(struct train *t, struct err *err)
 {
-	const int first = (int)t->state.batch * t->opt.batch;
-	const int left = t->source->n - first;
-	const double time = profile_now();
+	double sum[3] = {0};
 	struct loss loss;
-	int i, from, parts, n = left < t->opt.batch ? left : t->opt.batch;
+	int i, from, parts, n;
 
-	if (source_fill(t->source, t->pool, t->net, t->state.epoch, t->order + first, &n,
-			&t->targets, err))
+	if (fill(t, err))
 		return -1;
-	profile_lap(t->profile, "input", time);
+	n = t->share.n;
 	t->images += n;
 	parts = (n + t->plan.micro - 1) / t->plan.micro;
 	for (i = 0; i < parts; i++) {
 		from = (int)((long)n * i / parts);
-		if (run_part(t, from, (int)((long)n * (i + 1) / parts) - from, n, &loss, err))
-			return -1;
-		t->state.loss[0] += loss.box;
-		t->state.loss[1] += loss.obj;
-		t->state.loss[2] += loss.cls;
+		run_part(t, from, (int)((long)n * (i + 1) / parts) - from, &loss);
+		sum[0] += loss.box;
+		sum[1] += loss.obj;
+		sum[2] += loss.cls;
 	}
+	if (t->share.solo && !writes(t))
+		count_forward(t); /* as rank 0 did */
+	comm_sum(t->opt.comm, sum, 3);
+	if (!isfinite(sum[0]) || !isfinite(sum[1]) || !isfinite(sum[2]))
+		return not_finite(t, "loss", err);
+	for (i = 0; i < 3; i++)
+		t->state.loss[i] += sum[i];
+	if (!t->opt.sync_bn || t->share.solo)
+		ranks_statistics(t->opt.comm, &t->share, t->model->graph, t->net_options.freeze,
+				 t->model->params);
 	return 0;
 }
 
@@ -354,6 +425,7 @@ static int make_step(struct train *t, const struct optim_rates *rates, struct er
 {
 	double time = profile_now(), norm, scale = 1;
 
+	comm_sum_floats(t->opt.comm, t->grads, t->model->graph->nfloats);
 	if (t->start)
 		proximal_add(t->model->graph, t->net_options.freeze, t->opt.proximal,
 			     t->model->params, t->start, t->grads);
@@ -376,6 +448,10 @@ static int interrupted(struct train *t, struct err *err)
 {
 	if (save(t, err))
 		return -1;
+	if (!writes(t)) {
+		*err = (struct err){STATUS_SYSTEM, ""};
+		return -1;
+	}
 	if (!t->last)
 		return err_set(err, STATUS_SYSTEM,
 			       "interrupted; without --project nothing was kept");
@@ -391,13 +467,25 @@ static void mean_loss(const struct train *t, long batches, double mean[3])
 		mean[k] = t->state.loss[k] / (double)batches;
 }
 
+/* Is it time to end, for any rank; and to save, by rank 0's clock? */
+static void wish(struct train *t, bool *stop, bool *due)
+{
+	double asked[2] = {0};
+
+	asked[0] = t->events.interrupted && t->events.interrupted(t->events.ctx);
+	asked[1] = writes(t) && t->last && save_is_due(t);
+	comm_sum(t->opt.comm, asked, 2);
+	*stop = asked[0] > 0;
+	*due = asked[1] > 0;
+}
+
 /* The next batch, and a step when enough has accumulated. `rates` are those in force. */
 static int next_batch(struct train *t, struct optim_rates *rates, struct err *err)
 {
 	struct train_state *s = &t->state;
 	const long ni = s->epoch * t->nb + s->batch;
 	const int accumulate = schedule_at(&t->schedule, ni, s->epoch, rates);
-	bool stepped = false;
+	bool stepped = false, stop, due;
 	double mean[3];
 
 	if (run_batch(t, err))
@@ -414,9 +502,10 @@ static int next_batch(struct train *t, struct optim_rates *rates, struct err *er
 		t->events.batch(t->events.ctx, s->epoch, s->batch, t->nb, mean);
 	if (!stepped || s->batch == t->nb)
 		return 0; /* gradients are pending, or the epoch's end saves */
-	if (t->events.interrupted && t->events.interrupted(t->events.ctx))
+	wish(t, &stop, &due);
+	if (stop)
 		return interrupted(t, err);
-	return t->last && save_is_due(t) ? save(t, err) : 0;
+	return due ? save(t, err) : 0;
 }
 
 static void swap_weights(struct train *t)
@@ -431,8 +520,10 @@ static void swap_weights(struct train *t)
 static int validate(struct train *t, struct results_row *row, struct err *err)
 {
 	struct train_metrics v = {0};
+	double all[RESULTS_COLUMNS];
+	int k;
 
-	if (t->events.validate(t->events.ctx, &v, err))
+	if (settle(t, writes(t) ? t->events.validate(t->events.ctx, &v, err) : 0, err))
 		return -1;
 	row->value[RESULTS_PRECISION] = v.precision;
 	row->value[RESULTS_RECALL] = v.recall;
@@ -441,6 +532,11 @@ static int validate(struct train *t, struct results_row *row, struct err *err)
 	row->value[RESULTS_VAL_BOX] = v.box;
 	row->value[RESULTS_VAL_OBJ] = v.obj;
 	row->value[RESULTS_VAL_CLS] = v.cls;
+	for (k = 0; k < RESULTS_COLUMNS; k++)
+		all[k] = row->value[k];
+	ranks_follow(t->opt.comm, all, RESULTS_COLUMNS);
+	for (k = 0; k < RESULTS_COLUMNS; k++)
+		row->value[k] = all[k];
 	return 0;
 }
 
@@ -454,7 +550,7 @@ static int keep_best(struct train *t, const struct results_row *row, struct err 
 		return 0;
 	s->best = fitness;
 	s->best_epoch = s->epoch;
-	return t->best ? model_save(t->model, t->best, err) : 0;
+	return settle(t, t->best && writes(t) ? model_save(t->model, t->best, err) : 0, err);
 }
 
 static int judge(struct train *t, struct results_row *row, struct err *err)
@@ -509,11 +605,19 @@ static bool stop_asked(struct train *t)
 	return stop_holds(t->opt.stop, &v, t->reason, sizeof(t->reason));
 }
 
+static int write_csv(struct train *t, struct err *err)
+{
+	const bool write = t->csv && t->state.results.n && writes(t);
+
+	return settle(t, write ? results_write(&t->state.results, t->csv, err) : 0, err);
+}
+
 static int end_epoch(struct train *t, const struct optim_rates *rates, struct err *err)
 {
 	struct train_state *s = &t->state;
 	struct results_row row = {{0}};
-	bool stop;
+	double done;
+	bool stop, due;
 	int k;
 
 	row.value[RESULTS_EPOCH] = (double)s->epoch;
@@ -527,14 +631,15 @@ static int end_epoch(struct train *t, const struct optim_rates *rates, struct er
 	s->epoch++;
 	s->batch = 0;
 	memset(s->loss, 0, sizeof(s->loss));
-	s->done = stop_asked(t) || stop || s->epoch == t->opt.epochs;
-	if (save(t, err) || (t->csv && results_write(&s->results, t->csv, err)))
+	done = stop_asked(t); /* by rank 0's clock */
+	ranks_follow(t->opt.comm, &done, 1);
+	s->done = done > 0 || stop || s->epoch == t->opt.epochs;
+	if (save(t, err) || write_csv(t, err))
 		return -1;
 	if (t->events.epoch)
 		t->events.epoch(t->events.ctx, &row);
-	if (!s->done && t->events.interrupted && t->events.interrupted(t->events.ctx))
-		return interrupted(t, err);
-	return 0;
+	wish(t, &stop, &due);
+	return !s->done && stop ? interrupted(t, err) : 0;
 }
 
 /* Gives the model its result: averaged weights, and what they were made from. */
@@ -562,9 +667,8 @@ int train_run(struct train *t, struct err *err)
 {
 	struct optim_rates rates;
 
-	if (t->opt.project && dir_make(t->opt.project, err))
-		return -1;
-	if (t->csv && t->state.results.n && results_write(&t->state.results, t->csv, err))
+	if (settle(t, t->opt.project && writes(t) ? dir_make(t->opt.project, err) : 0, err) ||
+	    write_csv(t, err))
 		return -1;
 	load(t);
 	t->began = t->saved = profile_now();

@@ -14,6 +14,7 @@
 #define MIST_TRAIN_TRAIN_H
 
 #include "base/err.h"
+#include "base/comm.h"
 #include "base/pool.h"
 #include "fed/stop.h"
 #include "model/hyp.h"
@@ -51,7 +52,9 @@ struct train_options {
 	double proximal;  /* FedProx's mu (proximal.h); 0: none */
 	double extractor; /* images through a gate: the layers before it learn at this times the rate;
 			     0: not at all */
-	double clip;      /* largest norm of a step's gradient; 0: any */
+	struct comm *comm; /* ranks that train together; NULL: one */
+	bool sync_bn;      /* batch norm's statistics are those of all ranks' images */
+	double clip;       /* largest norm of a step's gradient; 0: any */
 	uint64_t seed;
 	enum conv_path path;
 	size_t mem_limit;        /* bytes; 0: none */
