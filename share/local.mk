@@ -21,9 +21,11 @@ experimentsdir = $(pkgdatadir)/experiments
 dist_experiments_DATA = \
 	share/mistutils/experiments/Makefile \
 	share/mistutils/experiments/README \
+	share/mistutils/experiments/availability.txt \
 	share/mistutils/experiments/frontier.awk \
 	share/mistutils/experiments/json.awk \
 	share/mistutils/experiments/markdown.awk \
 	share/mistutils/experiments/plots.gp \
 	share/mistutils/experiments/summary.awk
-dist_experiments_SCRIPTS = share/mistutils/experiments/bytes.sh share/mistutils/experiments/row.sh
+dist_experiments_SCRIPTS = share/mistutils/experiments/bytes.sh share/mistutils/experiments/row.sh \
+	share/mistutils/experiments/simulate.sh

@@ -175,6 +175,8 @@ static int print_plan(const struct opts *o, const struct session *s, struct err 
 	struct buf text = BUF_INIT;
 	int rc;
 
+	if (comm_rank(o->session.train.comm))
+		return 0;
 	plan_format(session_plan(s), o->session.train.batch, &text);
 	rc = file_write("-", text.data, text.len, err);
 	buf_release(&text);
@@ -234,15 +236,9 @@ static int run(void *opts, struct err *err)
 int main(int argc, char **argv)
 {
 	struct argp_option options[ARRAY_LEN(rows) + 1] = {{0}};
-	const struct argp argp = {options,
-				  parse,
-				  NULL,
-				  "Train a detector: the layers behind a cut from a feature "
-				  "stream, or all of them from "
-				  "images.",
-				  cli_children,
-				  NULL,
-				  NULL};
+	static const char doc[] = "Train a detector: the layers behind a cut from a feature "
+				  "stream, or all of them from images.";
+	const struct argp argp = {options, parse, NULL, doc, cli_children, NULL, NULL};
 	struct opts opts = {0};
 	size_t i;
 
