@@ -160,8 +160,8 @@ int main(int argc, char **argv)
 		if (only < 0 || (size_t)only == i)
 			run(&yolo_convs[i], small, n, path, pool, &gemm, totals);
 	for (p = 0; p < PASSES; p++)
-		printf("all\t1\t%s\t-\t%.1f\t%.1f\t%.1f%%\n", pass_names[p], totals[p].seconds * 1e3,
-		       totals[p].flops * 1e-9 / totals[p].seconds,
+		printf("all\t1\t%s\t-\t%.1f\t%.1f\t%.1f%%\n", pass_names[p],
+		       totals[p].seconds * 1e3, totals[p].flops * 1e-9 / totals[p].seconds,
 		       100 * totals[p].yard_seconds / totals[p].seconds);
 	bench_gemm_release(&gemm);
 	pool_free(pool);
