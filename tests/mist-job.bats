@@ -224,10 +224,10 @@ setup() {
 }
 
 @test "memory: what a manifest allows is what mist-train plans with" {
-	job_manifest "$d" | sed '0,/600Mi/!b; s/600Mi/20Mi/' >job.yaml
+	job_manifest "$d" | sed '0,/600Mi/!b; s/600Mi/24Mi/' | sed 's/"64"/"640"/' >job.yaml
 	mist mist-job run --state s job.yaml
 	assert_status 2 # mist-train's
-	assert_says "the job 'tiny' has failed: step 'train.1': mist-train: --mem-limit 20M is too little"
+	assert_says "the job 'tiny' has failed: step 'train.1': mist-train: --mem-limit 24M is too little"
 	[ "$(job_phase s)" = Failed ]
 }
 

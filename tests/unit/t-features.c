@@ -358,9 +358,9 @@ static void each_defect_has_its_own_sentence(void **state)
 	static const struct {
 		const char *member, *from, *to, *says;
 	} defect[] = {
-		{"mist.json", "\"1.0\"", "\"2.0\"", "format version 2.0 is newer"},
-		{"mist.json", "\"1.0\"", "\"one\"", "not a version"},
-		{"mist.json", "\"1.0\"", "\"1.7\"", "wrong digest"}, /* a newer minor is read */
+		{"mist.json", "\"1.1\"", "\"2.0\"", "format version 2.0 is newer"},
+		{"mist.json", "\"1.1\"", "\"one\"", "not a version"},
+		{"mist.json", "\"1.1\"", "\"1.7\"", "wrong digest"}, /* a newer minor is read */
 		{"mist.json", "mist-features", "something", "not the header of a feature stream"},
 		{"mist.json", "\"img\":320", "\"img\":-1", "'img'"},
 		{"mist.json", "\"encoding\":\"bit\",\"epsilon\":1.0,\"epsilon_eff",
