@@ -20,6 +20,13 @@
  * library and of OpenBLAS. */
 #define SLACK ((uint64_t)512 << 20)
 
+/* The address sanitizer lays out more addresses than any machine has memory. */
+#ifdef __SANITIZE_ADDRESS__
+#define BOUNDS_DATA 0
+#else
+#define BOUNDS_DATA 1
+#endif
+
 static double now(void)
 {
 	struct timespec t;
@@ -46,7 +53,7 @@ static void become(const struct spawn *s, const sigset_t *mask, int tell)
 
 	/* When the runner is killed, what it runs ends too. */
 	prctl(PR_SET_PDEATHSIG, SIGTERM);
-	if (s->memory) {
+	if (s->memory && BOUNDS_DATA) {
 		limit.rlim_cur = limit.rlim_max = (rlim_t)(2 * s->memory + SLACK);
 		setrlimit(RLIMIT_DATA, &limit);
 	}
