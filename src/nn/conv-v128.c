@@ -1,3 +1,8 @@
+/* Clang's sanitizers take minutes over these unrolled kernels; GCC's, in make check-asan, watch them. */
+#ifdef __clang__
+#pragma clang attribute push(__attribute__((no_sanitize("address", "undefined", "coverage"))),     \
+			     apply_to = function)
+#endif
 /* NEON and AltiVec have 32 registers of 16 bytes, SSE2 and the rest are taken to have 16. */
 #define SIMD_BYTES 16
 #if defined(__aarch64__) || defined(__powerpc64__)
@@ -13,3 +18,6 @@
 #include "nn/conv-kernel.inc.h"
 #define WINO_KERNELS wino_kernels_v128
 #include "nn/conv-wino.inc.h"
+#ifdef __clang__
+#pragma clang attribute pop
+#endif
