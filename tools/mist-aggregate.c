@@ -1,7 +1,7 @@
 /*
  * mist-aggregate.c - combine what clients sent: feature streams into one, or weight files into one.
  */
-#include "base/cli.h"
+#include "base/clirow.h"
 #include "fed/gather.h"
 #include "fed/inbox.h"
 #include "fed/merge.h"
@@ -24,101 +24,74 @@ struct opts {
 	int nfiles;
 };
 
-/* One row an option: where its value goes, its range, and what --help says of it. */
-enum kind { TEXT, LONG, REAL, TIME, YES, STRATEGY };
-static const struct row {
-	const char *name, *arg;
-	enum kind kind;
-	int group; /* of --help */
-	size_t to;
-	double min, max;
-	const char *doc;
-} rows[] = {
+/* Their `commands` are the groups of --help. */
+static const struct cli_row rows[] = {
 #define GENERAL   1
 #define WEIGHTS   2
 #define INBOX     4
 #define OPT(m)    offsetof(struct opts, m)
 #define COUNT_MAX 1e9
-	{"allow-seeded", NULL, YES, GENERAL, OPT(streams.allow_seeded), 0, 0,
-	 "Take feature streams whose noise was made with --seed, and can so be removed"},
-	{"drop-duplicates", NULL, YES, GENERAL, OPT(streams.drop_duplicates), 0, 0,
-	 "Of feature samples with the same bits take the first, rather than refuse them"},
-	{"strategy", "NAME", STRATEGY, WEIGHTS, OPT(weights.strategy), 0, 0,
+	{"allow-seeded", 256, NULL, CLI_YES, OPT(streams.allow_seeded), 0, 0, GENERAL,
+	 "Take feature streams whose noise was made with --seed, and can so be removed", NULL},
+	{"drop-duplicates", 257, NULL, CLI_YES, OPT(streams.drop_duplicates), 0, 0, GENERAL,
+	 "Of feature samples with the same bits take the first, rather than refuse them", NULL},
+	{"strategy", 258, "NAME", CLI_CHOICE, OPT(weights.strategy), 0, 0, WEIGHTS,
 	 "fedavg (default: the mean, weighted by the samples behind each), fedavgm, fedadam, "
 	 "fedyogi, "
-	 "median, trimmed-mean, krum, multi-krum or norm-clip"},
-	{"global", "FILE", TEXT, WEIGHTS, OPT(weights.global), 0, 0,
-	 "The weights that the clients started from"},
-	{"report", "FILE", TEXT, WEIGHTS, OPT(weights.report), 0, 0,
-	 "Write what each client contributed: a table, or JSON for FILE.json"},
-	{"staleness", "A", REAL, WEIGHTS, OPT(weights.staleness), 0, 100,
-	 "Weigh files by (1 + rounds behind the newest)^-A (default 0)"},
-	{"state-in", "FILE", TEXT, WEIGHTS, OPT(weights.state_in), 0, 0,
-	 "fedavgm, fedadam, fedyogi: the server's state after the last round (default: none yet)"},
-	{"state-out", "FILE", TEXT, WEIGHTS, OPT(weights.state_out), 0, 0,
-	 "fedavgm, fedadam, fedyogi: the server's state after this round"},
-	{"server-lr", "X", REAL, WEIGHTS, OPT(weights.server_lr), 0, 1e6,
-	 "fedavgm, fedadam, fedyogi: learning rate (default 1, 0.01, 0.01)"},
-	{"beta1", "X", REAL, WEIGHTS, OPT(weights.beta1), 0, 1,
-	 "fedavgm, fedadam, fedyogi: momentum (default 0.9)"},
-	{"beta2", "X", REAL, WEIGHTS, OPT(weights.beta2), 0, 1,
-	 "fedadam, fedyogi: decay of the second moment (default 0.99)"},
-	{"tau", "X", REAL, WEIGHTS, OPT(weights.tau), 1e-12, 1e6,
-	 "fedadam, fedyogi: what is added to its root (default 0.001)"},
-	{"trim", "SHARE", REAL, WEIGHTS, OPT(weights.trim), 0, 0.5,
-	 "trimmed-mean: cut off this share at either end (default 0.2)"},
-	{"byzantine", "F", LONG, WEIGHTS, OPT(weights.byzantine), 0, COUNT_MAX,
-	 "krum, multi-krum: F clients may lie (default: the most that N bear, (N - 3) / 2)"},
-	{"select", "M", LONG, WEIGHTS, OPT(weights.select), 1, COUNT_MAX,
-	 "multi-krum: take M clients (default N - F)"},
-	{"clip", "NORM", REAL, WEIGHTS, OPT(weights.clip), 0, 1e30,
-	 "norm-clip: shorten updates to NORM (default: the median of their norms)"},
-	{"inbox", "DIR", TEXT, INBOX, OPT(gather.inbox), 0, 0,
-	 "Take the files that clients drop into DIR"},
-	{"min-clients", "N", LONG, INBOX, OPT(gather.min_clients), 1, COUNT_MAX,
-	 "As soon as N clients are ready"},
-	{"trigger", "EXPR", TEXT, INBOX, OPT(texts.trigger), 0, 0,
-	 "As soon as EXPR holds: 'num_of_ready_clients > 5', 'clients >= 3 and time > 600'"},
-	{"clients", "LIST", TEXT, INBOX, OPT(texts.clients), 0, 0,
-	 "Those expected: names with commas between them, or @FILE with one a line"},
-	{"deadline", "T", TEXT, INBOX, OPT(texts.deadline), 0, 0,
+	 "median, trimmed-mean, krum, multi-krum or norm-clip",
+	 strategy_names},
+	{"global", 259, "FILE", CLI_TEXT, OPT(weights.global), 0, 0, WEIGHTS,
+	 "The weights that the clients started from", NULL},
+	{"report", 260, "FILE", CLI_TEXT, OPT(weights.report), 0, 0, WEIGHTS,
+	 "Write what each client contributed: a table, or JSON for FILE.json", NULL},
+	{"staleness", 261, "A", CLI_REAL, OPT(weights.staleness), 0, 100, WEIGHTS,
+	 "Weigh files by (1 + rounds behind the newest)^-A (default 0)", NULL},
+	{"state-in", 262, "FILE", CLI_TEXT, OPT(weights.state_in), 0, 0, WEIGHTS,
+	 "fedavgm, fedadam, fedyogi: the server's state after the last round (default: none yet)",
+	 NULL},
+	{"state-out", 263, "FILE", CLI_TEXT, OPT(weights.state_out), 0, 0, WEIGHTS,
+	 "fedavgm, fedadam, fedyogi: the server's state after this round", NULL},
+	{"server-lr", 264, "X", CLI_REAL, OPT(weights.server_lr), 0, 1e6, WEIGHTS,
+	 "fedavgm, fedadam, fedyogi: learning rate (default 1, 0.01, 0.01)", NULL},
+	{"beta1", 265, "X", CLI_REAL, OPT(weights.beta1), 0, 1, WEIGHTS,
+	 "fedavgm, fedadam, fedyogi: momentum (default 0.9)", NULL},
+	{"beta2", 266, "X", CLI_REAL, OPT(weights.beta2), 0, 1, WEIGHTS,
+	 "fedadam, fedyogi: decay of the second moment (default 0.99)", NULL},
+	{"tau", 267, "X", CLI_REAL, OPT(weights.tau), 1e-12, 1e6, WEIGHTS,
+	 "fedadam, fedyogi: what is added to its root (default 0.001)", NULL},
+	{"trim", 268, "SHARE", CLI_REAL, OPT(weights.trim), 0, 0.5, WEIGHTS,
+	 "trimmed-mean: cut off this share at either end (default 0.2)", NULL},
+	{"byzantine", 269, "F", CLI_LONG, OPT(weights.byzantine), 0, COUNT_MAX, WEIGHTS,
+	 "krum, multi-krum: F clients may lie (default: the most that N bear, (N - 3) / 2)", NULL},
+	{"select", 270, "M", CLI_LONG, OPT(weights.select), 1, COUNT_MAX, WEIGHTS,
+	 "multi-krum: take M clients (default N - F)", NULL},
+	{"clip", 271, "NORM", CLI_REAL, OPT(weights.clip), 0, 1e30, WEIGHTS,
+	 "norm-clip: shorten updates to NORM (default: the median of their norms)", NULL},
+	{"inbox", 272, "DIR", CLI_TEXT, OPT(gather.inbox), 0, 0, INBOX,
+	 "Take the files that clients drop into DIR", NULL},
+	{"min-clients", 273, "N", CLI_LONG, OPT(gather.min_clients), 1, COUNT_MAX, INBOX,
+	 "As soon as N clients are ready", NULL},
+	{"trigger", 274, "EXPR", CLI_TEXT, OPT(texts.trigger), 0, 0, INBOX,
+	 "As soon as EXPR holds: 'num_of_ready_clients > 5', 'clients >= 3 and time > 600'", NULL},
+	{"clients", 275, "LIST", CLI_TEXT, OPT(texts.clients), 0, 0, INBOX,
+	 "Those expected: names with commas between them, or @FILE with one a line", NULL},
+	{"deadline", 276, "T", CLI_TEXT, OPT(texts.deadline), 0, 0, INBOX,
 	 "From T on a quorum is enough, or it is over: 8h after the first run for this round, or "
-	 "2026-11-22T06:00, or @SECONDS since 1970"},
-	{"quorum", "M", LONG, INBOX, OPT(gather.quorum), 1, COUNT_MAX,
-	 "Clients that are enough at the deadline"},
-	{"wait", "T", TIME, INBOX, OPT(gather.wait), 0, 0,
-	 "Wait for T (90, 15m, 8h) before saying no (default: look once)"},
-	{"round", "NAME", TEXT, INBOX, OPT(gather.round), 0, 0,
-	 "Which round this is (default: known by its output)"},
-	{"record", "FILE", TEXT, INBOX, OPT(gather.record), 0, 0,
-	 "What was taken for which round (default: .mist-inbox.json in DIR)"},
-	{"sample", "K", TEXT, INBOX, OPT(sample), 0, 0,
-	 "Print K (or 10%) of --clients, drawn by --seed and --round, and end"},
-	{"max-staleness", "N", LONG, INBOX, OPT(gather.max_staleness), 0, COUNT_MAX,
-	 "Weights more than N rounds behind others are late"},
+	 "2026-11-22T06:00, or @SECONDS since 1970",
+	 NULL},
+	{"quorum", 277, "M", CLI_LONG, OPT(gather.quorum), 1, COUNT_MAX, INBOX,
+	 "Clients that are enough at the deadline", NULL},
+	{"wait", 278, "T", CLI_TIME, OPT(gather.wait), 0, 0, INBOX,
+	 "Wait for T (90, 15m, 8h) before saying no (default: look once)", NULL},
+	{"round", 279, "NAME", CLI_TEXT, OPT(gather.round), 0, 0, INBOX,
+	 "Which round this is (default: known by its output)", NULL},
+	{"record", 280, "FILE", CLI_TEXT, OPT(gather.record), 0, 0, INBOX,
+	 "What was taken for which round (default: .mist-inbox.json in DIR)", NULL},
+	{"sample", 281, "K", CLI_TEXT, OPT(sample), 0, 0, INBOX,
+	 "Print K (or 10%) of --clients, drawn by --seed and --round, and end", NULL},
+	{"max-staleness", 282, "N", CLI_LONG, OPT(gather.max_staleness), 0, COUNT_MAX, INBOX,
+	 "Weights more than N rounds behind others are late", NULL},
 };
-#define KEY(row) (0x100 + (int)(row))
-
-static void take(const struct row *row, struct opts *o, char *arg, struct argp_state *state)
-{
-	void *to = (char *)o + row->to;
-	struct err err;
-	char name[32];
-
-	snprintf(name, sizeof(name), "--%s", row->name);
-	if (row->kind == TEXT)
-		*(const char **)to = arg;
-	else if (row->kind == LONG)
-		*(long *)to = cli_long(state, name, arg, (long)row->min, (long)row->max);
-	else if (row->kind == REAL)
-		*(double *)to = cli_double(state, name, arg, row->min, row->max);
-	else if (row->kind == STRATEGY)
-		*(enum strategy *)to = (enum strategy)cli_choice(state, name, arg, strategy_names);
-	else if (row->kind == YES)
-		*(bool *)to = true;
-	else if (num_duration(name, arg, to, &err))
-		argp_error(state, "%s", err.msg);
-}
 
 static void check(const struct opts *o, struct argp_state *state)
 {
@@ -137,11 +110,10 @@ static void check(const struct opts *o, struct argp_state *state)
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
 	struct opts *o = state->input;
+	uint64_t given = 0;
 
-	if (key >= KEY(0) && key < KEY(ARRAY_LEN(rows))) {
-		take(&rows[key - KEY(0)], o, arg, state);
+	if (clirow_take(rows, ARRAY_LEN(rows), o, &given, key, arg, state))
 		return 0;
-	}
 	switch (key) {
 	case ARGP_KEY_INIT:
 		state->child_inputs[0] = &o->cli;
@@ -224,9 +196,9 @@ int main(int argc, char **argv)
 	struct opts opts = {.gather.max_staleness = -1};
 	size_t i;
 
+	clirow_options(rows, ARRAY_LEN(rows), options + 2);
 	for (i = 0; i < ARRAY_LEN(rows); i++)
-		options[i + 2] = (struct argp_option){rows[i].name, KEY(i),       rows[i].arg, 0,
-						      rows[i].doc,  rows[i].group};
+		options[i + 2].group = (int)rows[i].commands;
 	strategy_defaults(&opts.weights);
 	return store_main(argc, argv, &argp, &opts, run);
 }

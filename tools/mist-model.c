@@ -1,7 +1,7 @@
 /*
  * mist-model - weight files: import from PyTorch, init, info, split at a cut, join, compare.
  */
-#include "base/cli.h"
+#include "base/clirow.h"
 #include "io/store.h"
 #include "mist/calibrate_model.h"
 #include "mist/gate_text.h"
@@ -24,46 +24,37 @@ struct opts {
 	bool json, half;
 	char **args; /* behind the command; borrowed from argv */
 	int nargs;
-	unsigned given; /* rows, as a set of bits */
+	uint64_t given; /* rows, as a set of bits */
 };
 
-/* One row an option: where its value goes, its range, the commands that take it. */
-enum kind { TEXT, INT, EPSILON, THRESHOLD, MECHANISM, YES };
 enum { IMPORT = 1, INIT = 2, INFO = 4, SPLIT = 8, JOIN = 16, DIFF = 32, CALIBRATE = 64 };
-static const struct row {
-	const char *name;
-	int key;
-	const char *arg;
-	enum kind kind;
-	size_t to;
-	long min, max;
-	unsigned commands;
-	const char *doc;
-} rows[] = {
+static const struct cli_row rows[] = {
 #define TO(member) offsetof(struct opts, member)
-	{"cfg", 256, "YAML", TEXT, TO(cfg), 0, 0, IMPORT,
-	 "import: the model of a checkpoint that does not carry it"},
-	{"classes", 257, "N", INT, TO(classes), 1, 65536, INIT,
-	 "init: number of classes (default: the YAML's)"},
-	{"names", 258, "A,B,...", TEXT, TO(names), 0, 0, INIT, "init: the names of the classes"},
-	{"half", 259, NULL, YES, TO(half), 0, 0, IMPORT | INIT | JOIN | CALIBRATE,
-	 "import, init, join, calibrate: write 16-bit floats"},
-	{"img", 260, "N", INT, TO(img), 1, 32768, INFO | CALIBRATE,
-	 "info, calibrate: side of the image (default 640)"},
-	{"json", 261, NULL, YES, TO(json), 0, 0, INFO, "info: one JSON object"},
-	{"cut", 'c', "CUT", INT, TO(gate.cut), 1, 1000, SPLIT | CALIBRATE,
-	 "split, calibrate: the first layer of the cloud"},
-	{"data", 262, "DATASET", TEXT, TO(data), 0, 0, CALIBRATE,
-	 "calibrate: pictures that may be published"},
-	{"threshold", 263, "RULE", THRESHOLD, TO(gate.rule), 0, 0, CALIBRATE,
-	 "calibrate: zero, median (default) or otsu, per channel"},
-	{"epsilon", 'e', "E", EPSILON, TO(gate.epsilon), 0, 0, CALIBRATE,
-	 "calibrate: the noise that the gate is for, per bit (default: none)"},
-	{"mechanism", 264, "NAME", MECHANISM, TO(gate.mechanism), 0, 0, CALIBRATE,
-	 "calibrate: rr (default with --epsilon), sue or none"},
-	{"filter", 265, "SIZE", INT, TO(gate.filter), 0, GATE_MAX_FILTER, CALIBRATE,
+	{"cfg", 256, "YAML", CLI_TEXT, TO(cfg), 0, 0, IMPORT,
+	 "import: the model of a checkpoint that does not carry it", NULL},
+	{"classes", 257, "N", CLI_INT, TO(classes), 1, 65536, INIT,
+	 "init: number of classes (default: the YAML's)", NULL},
+	{"names", 258, "A,B,...", CLI_TEXT, TO(names), 0, 0, INIT, "init: the names of the classes",
+	 NULL},
+	{"half", 259, NULL, CLI_YES, TO(half), 0, 0, IMPORT | INIT | JOIN | CALIBRATE,
+	 "import, init, join, calibrate: write 16-bit floats", NULL},
+	{"img", 260, "N", CLI_INT, TO(img), 1, 32768, INFO | CALIBRATE,
+	 "info, calibrate: side of the image (default 640)", NULL},
+	{"json", 261, NULL, CLI_YES, TO(json), 0, 0, INFO, "info: one JSON object", NULL},
+	{"cut", 'c', "CUT", CLI_INT, TO(gate.cut), 1, 1000, SPLIT | CALIBRATE,
+	 "split, calibrate: the first layer of the cloud", NULL},
+	{"data", 262, "DATASET", CLI_TEXT, TO(data), 0, 0, CALIBRATE,
+	 "calibrate: pictures that may be published", NULL},
+	{"threshold", 263, "RULE", CLI_CHOICE, TO(gate.rule), 0, 0, CALIBRATE,
+	 "calibrate: zero, median (default) or otsu, per channel", threshold_names},
+	{"epsilon", 'e', "E", CLI_REAL, TO(gate.epsilon), -HUGE_VAL, HUGE_VAL, CALIBRATE,
+	 "calibrate: the noise that the gate is for, per bit (default: none)", NULL},
+	{"mechanism", 264, "NAME", CLI_CHOICE, TO(gate.mechanism), 0, 0, CALIBRATE,
+	 "calibrate: rr (default with --epsilon), sue or none", mechanism_names},
+	{"filter", 265, "SIZE", CLI_INT, TO(gate.filter), 0, GATE_MAX_FILTER, CALIBRATE,
 	 "calibrate: estimate a value from the bits around it, SIZE by SIZE of all channels "
-	 "(default 3; 0: from its own bit)"},
+	 "(default 3; 0: from its own bit)",
+	 NULL},
 };
 
 static int save(const struct opts *o, struct model *m, struct err *err)
@@ -167,43 +158,15 @@ static void take_args(struct opts *o, struct argp_state *state)
 	if (o->nargs != o->command->nargs)
 		argp_error(state, "%s takes %d file%s", name, o->command->nargs,
 			   o->command->nargs > 1 ? "s" : "");
-	for (i = 0; i < ARRAY_LEN(rows); i++)
-		if (o->given & 1u << i && !(rows[i].commands & o->command->self))
-			argp_error(state, "%s does not take --%s", name, rows[i].name);
-}
-
-static void take(const struct row *row, struct opts *o, char *arg, struct argp_state *state)
-{
-	void *to = (char *)o + row->to;
-	char name[32];
-
-	snprintf(name, sizeof(name), "--%s", row->name);
-	if (row->kind == TEXT)
-		*(const char **)to = arg;
-	else if (row->kind == INT)
-		*(int *)to = (int)cli_long(state, name, arg, row->min, row->max);
-	else if (row->kind == EPSILON)
-		*(double *)to = cli_double(state, name, arg, -HUGE_VAL, HUGE_VAL);
-	else if (row->kind == THRESHOLD)
-		*(enum threshold_rule *)to =
-			(enum threshold_rule)cli_choice(state, name, arg, threshold_names);
-	else if (row->kind == MECHANISM)
-		*(int *)to = cli_choice(state, name, arg, mechanism_names);
-	else
-		*(bool *)to = true;
+	clirow_check(rows, ARRAY_LEN(rows), o->given, o->command->self, name, state);
 }
 
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
 	struct opts *o = state->input;
-	size_t i;
 
-	for (i = 0; i < ARRAY_LEN(rows); i++)
-		if (rows[i].key == key) {
-			take(&rows[i], o, arg, state);
-			o->given |= 1u << i;
-			return 0;
-		}
+	if (clirow_take(rows, ARRAY_LEN(rows), o, &o->given, key, arg, state))
+		return 0;
 	if (key == ARGP_KEY_INIT)
 		state->child_inputs[0] = &o->cli;
 	else if (key == ARGP_KEY_ARGS)
@@ -239,10 +202,7 @@ int main(int argc, char **argv)
 	struct argp_option options[ARRAY_LEN(rows) + 1] = {{0}};
 	const struct argp argp = {options, parse, usage, doc, cli_children, NULL, NULL};
 	struct opts opts = {.img = 640, .gate = CALIBRATE_DEFAULTS};
-	size_t i;
 
-	for (i = 0; i < ARRAY_LEN(rows); i++)
-		options[i] = (struct argp_option){
-			rows[i].name, rows[i].key, rows[i].arg, 0, rows[i].doc, 0};
+	clirow_options(rows, ARRAY_LEN(rows), options);
 	return store_main(argc, argv, &argp, &opts, run);
 }

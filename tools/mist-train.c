@@ -1,5 +1,5 @@
 /* mist-train.c - train the layers behind a cut from features, or a whole model from images. */
-#include "base/cli.h"
+#include "base/clirow.h"
 #include "base/file.h"
 #include "io/store.h"
 #include "train/session.h"
@@ -15,108 +15,81 @@ struct opts {
 	bool resume, dry_run;
 };
 
-/* One row an option: where its value goes, its range, and what --help says of it. */
-enum kind { TEXT, INT, LONG, REAL, BYTES, YES, NO, GATE, OPTIMIZER };
-static const struct row {
-	const char *name;
-	int key;
-	const char *arg;
-	enum kind kind;
-	size_t to;
-	double min, max;
-	const char *doc;
-} rows[] = {
+static const struct cli_row rows[] = {
 #define SESSION(member) offsetof(struct opts, session.member)
 #define TRAIN(member)   offsetof(struct opts, session.train.member)
-	{"weights", 'w', "WEIGHTS", TEXT, SESSION(weights), 0, 0, "Start from WEIGHTS"},
-	{"features", 256, "STREAM", TEXT, SESSION(features), 0, 0,
-	 "Train the layers behind the cut from STREAM; '-' is standard input (the default)"},
-	{"data", 257, "DATASET", TEXT, SESSION(data), 0, 0,
-	 "Train from images instead; through the gate and its noise where WEIGHTS has one"},
-	{"extractor-rate", 290, "X", REAL, TRAIN(extractor), 0, 1,
+	{"weights", 'w', "WEIGHTS", CLI_TEXT, SESSION(weights), 0, 0, 0, "Start from WEIGHTS",
+	 NULL},
+	{"features", 256, "STREAM", CLI_TEXT, SESSION(features), 0, 0, 0,
+	 "Train the layers behind the cut from STREAM; '-' is standard input (the default)", NULL},
+	{"data", 257, "DATASET", CLI_TEXT, SESSION(data), 0, 0, 0,
+	 "Train from images instead; through the gate and its noise where WEIGHTS has one", NULL},
+	{"extractor-rate", 290, "X", CLI_REAL, TRAIN(extractor), 0, 1, 0,
 	 "Through a gate, let the layers before it learn at X times the rate (default 0: not at "
-	 "all)"},
-	{"val", 258, "DATASET", TEXT, SESSION(val), 0, 0, "Evaluate on DATASET after every epoch"},
-	{"gate", 259, "MODE", GATE, SESSION(gate), 0, 0,
-	 "The gate in evaluation: off, clean (the default where there is one) or noisy"},
-	{"epochs", 260, "N", LONG, TRAIN(epochs), 1, 1e6, "Epochs (default 100)"},
-	{"batch-size", 261, "N", INT, TRAIN(batch), 1, 65536, "Images in a batch (default 16)"},
-	{"nbs", 262, "N", INT, TRAIN(nbs), 1, 1e6,
-	 "Accumulate batches to steps of N images (default 64)"},
-	{"img", 263, "SIZE", INT, SESSION(img), 32, 8192,
-	 "Side of the letterboxed images (default 640; features have their own)"},
-	{"hyp", 264, "FILE", TEXT, SESSION(hyp), 0, 0,
-	 "Hyper-parameters, a YAML like YOLOv5's (default: our mist.yaml, or scratch-low.yaml)"},
-	{"lr0", 265, "X", REAL, SESSION(lr0), 0, 10, "First learning rate, not the file's"},
-	{"warmup-epochs", 266, "X", REAL, SESSION(warmup), 0, 1e4,
-	 "Warm up for X epochs, not for the file's number and at least 100 batches"},
-	{"optimizer", 267, "NAME", OPTIMIZER, TRAIN(optimizer), 0, 0,
-	 "sgd, adam or adamw (default sgd)"},
-	{"cos-lr", 268, NULL, YES, TRAIN(cosine), 0, 0, "Let the rate fall as a cosine"},
-	{"freeze", 269, "N", INT, TRAIN(freeze), 0, 1e4,
-	 "Freeze the first N layers, batch norms included"},
-	{"proximal", 284, "MU", REAL, TRAIN(proximal), 0, 1e6,
-	 "FedProx: add MU/2 |w - w0|^2 to a step's loss, w0 being WEIGHTS"},
-	{"sync-bn", 285, NULL, YES, TRAIN(sync_bn), 0, 0,
-	 "Under mpirun: batch norm's statistics are those of all ranks' images"},
-	{"no-shuffle", 270, NULL, NO, TRAIN(shuffle), 0, 0, "Take the samples in their order"},
-	{"patience", 271, "N", LONG, TRAIN(patience), 0, 1e6,
-	 "With --val, end after N epochs without a better one (default 100; 0: never)"},
-	{"stop", 272, "EXPR", TEXT, SESSION(stop), 0, 0,
-	 "End when EXPR holds: 'epochs>100 or accuracy>0.95 or deltaLoss<0.03'"},
-	{"project", 273, "DIR", TEXT, TRAIN(project), 0, 0,
-	 "Keep results.csv, last.safetensors (a checkpoint) and best.safetensors in DIR"},
-	{"resume", 274, NULL, YES, offsetof(struct opts, resume), 0, 0,
-	 "Go on from the checkpoint in the project's DIR; without one, begin"},
-	{"save-steps", 275, "N", LONG, TRAIN(save_steps), 1, 1e9,
-	 "Write a checkpoint every N steps (default: every minute) and every epoch"},
-	{"mem-limit", 276, "SIZE", BYTES, TRAIN(mem_limit), 0, 0,
-	 "Stay within SIZE bytes (K, M, G), in micro-batches if need be"},
-	{"dry-run", 277, NULL, YES, offsetof(struct opts, dry_run), 0, 0,
-	 "Print what memory the run would take, and end"},
-	{"profile", 280, NULL, YES, TRAIN(profile), 0, 0,
-	 "Print where the time went, per layer and operation"},
-	{"client", 278, "NAME", TEXT, SESSION(client), 0, 0, "Note in the weights who trained"},
-	{"strict", 279, NULL, YES, SESSION(strict), 0, 0,
-	 "Let the first bad image or label file be an error"},
+	 "all)",
+	 NULL},
+	{"val", 258, "DATASET", CLI_TEXT, SESSION(val), 0, 0, 0,
+	 "Evaluate on DATASET after every epoch", NULL},
+	{"gate", 259, "MODE", CLI_CHOICE, SESSION(gate), 0, 0, 0,
+	 "The gate in evaluation: off, clean (the default where there is one) or noisy",
+	 gate_mode_names},
+	{"epochs", 260, "N", CLI_LONG, TRAIN(epochs), 1, 1e6, 0, "Epochs (default 100)", NULL},
+	{"batch-size", 261, "N", CLI_INT, TRAIN(batch), 1, 65536, 0,
+	 "Images in a batch (default 16)", NULL},
+	{"nbs", 262, "N", CLI_INT, TRAIN(nbs), 1, 1e6, 0,
+	 "Accumulate batches to steps of N images (default 64)", NULL},
+	{"img", 263, "SIZE", CLI_INT, SESSION(img), 32, 8192, 0,
+	 "Side of the letterboxed images (default 640; features have their own)", NULL},
+	{"hyp", 264, "FILE", CLI_TEXT, SESSION(hyp), 0, 0, 0,
+	 "Hyper-parameters, a YAML like YOLOv5's (default: our mist.yaml, or scratch-low.yaml)",
+	 NULL},
+	{"lr0", 265, "X", CLI_REAL, SESSION(lr0), 0, 10, 0, "First learning rate, not the file's",
+	 NULL},
+	{"warmup-epochs", 266, "X", CLI_REAL, SESSION(warmup), 0, 1e4, 0,
+	 "Warm up for X epochs, not for the file's number and at least 100 batches", NULL},
+	{"optimizer", 267, "NAME", CLI_CHOICE, TRAIN(optimizer), 0, 0, 0,
+	 "sgd, adam or adamw (default sgd)", optim_names},
+	{"cos-lr", 268, NULL, CLI_YES, TRAIN(cosine), 0, 0, 0, "Let the rate fall as a cosine",
+	 NULL},
+	{"freeze", 269, "N", CLI_INT, TRAIN(freeze), 0, 1e4, 0,
+	 "Freeze the first N layers, batch norms included", NULL},
+	{"proximal", 284, "MU", CLI_REAL, TRAIN(proximal), 0, 1e6, 0,
+	 "FedProx: add MU/2 |w - w0|^2 to a step's loss, w0 being WEIGHTS", NULL},
+	{"sync-bn", 285, NULL, CLI_YES, TRAIN(sync_bn), 0, 0, 0,
+	 "Under mpirun: batch norm's statistics are those of all ranks' images", NULL},
+	{"no-shuffle", 270, NULL, CLI_NO, TRAIN(shuffle), 0, 0, 0,
+	 "Take the samples in their order", NULL},
+	{"patience", 271, "N", CLI_LONG, TRAIN(patience), 0, 1e6, 0,
+	 "With --val, end after N epochs without a better one (default 100; 0: never)", NULL},
+	{"stop", 272, "EXPR", CLI_TEXT, SESSION(stop), 0, 0, 0,
+	 "End when EXPR holds: 'epochs>100 or accuracy>0.95 or deltaLoss<0.03'", NULL},
+	{"project", 273, "DIR", CLI_TEXT, TRAIN(project), 0, 0, 0,
+	 "Keep results.csv, last.safetensors (a checkpoint) and best.safetensors in DIR", NULL},
+	{"resume", 274, NULL, CLI_YES, offsetof(struct opts, resume), 0, 0, 0,
+	 "Go on from the checkpoint in the project's DIR; without one, begin", NULL},
+	{"save-steps", 275, "N", CLI_LONG, TRAIN(save_steps), 1, 1e9, 0,
+	 "Write a checkpoint every N steps (default: every minute) and every epoch", NULL},
+	{"mem-limit", 276, "SIZE", CLI_BYTES, TRAIN(mem_limit), 0, 0, 0,
+	 "Stay within SIZE bytes (K, M, G), in micro-batches if need be", NULL},
+	{"dry-run", 277, NULL, CLI_YES, offsetof(struct opts, dry_run), 0, 0, 0,
+	 "Print what memory the run would take, and end", NULL},
+	{"profile", 280, NULL, CLI_YES, TRAIN(profile), 0, 0, 0,
+	 "Print where the time went, per layer and operation", NULL},
+	{"client", 278, "NAME", CLI_TEXT, SESSION(client), 0, 0, 0,
+	 "Note in the weights who trained", NULL},
+	{"strict", 279, NULL, CLI_YES, SESSION(strict), 0, 0, 0,
+	 "Let the first bad image or label file be an error", NULL},
 };
-
-static void take(const struct row *row, struct opts *o, char *arg, struct argp_state *state)
-{
-	void *to = (char *)o + row->to;
-	char name[32];
-
-	snprintf(name, sizeof(name), "--%s", row->name);
-	if (row->kind == TEXT)
-		*(const char **)to = arg;
-	else if (row->kind == INT)
-		*(int *)to = (int)cli_long(state, name, arg, (long)row->min, (long)row->max);
-	else if (row->kind == LONG)
-		*(long *)to = cli_long(state, name, arg, (long)row->min, (long)row->max);
-	else if (row->kind == REAL)
-		*(double *)to = cli_double(state, name, arg, row->min, row->max);
-	else if (row->kind == BYTES)
-		*(size_t *)to = cli_size(state, name, arg);
-	else if (row->kind == GATE)
-		*(int *)to = cli_choice(state, name, arg, gate_mode_names);
-	else if (row->kind == OPTIMIZER)
-		*(enum optim_kind *)to = (enum optim_kind)cli_choice(state, name, arg, optim_names);
-	else
-		*(bool *)to = row->kind == YES;
-}
 
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
 	struct opts *o = state->input;
-	size_t i;
+	uint64_t given = 0;
 
 	if (key == ARGP_KEY_INIT)
 		state->child_inputs[0] = &o->cli;
-	for (i = 0; i < ARRAY_LEN(rows); i++)
-		if (rows[i].key == key) {
-			take(&rows[i], o, arg, state);
-			return 0;
-		}
+	if (clirow_take(rows, ARRAY_LEN(rows), o, &given, key, arg, state))
+		return 0;
 	if (key == ARGP_KEY_ARG)
 		argp_error(state, "'%s' is not an option; data come by --features or --data", arg);
 	if (key != ARGP_KEY_END)
@@ -240,11 +213,8 @@ int main(int argc, char **argv)
 				  "stream, or all of them from images.";
 	const struct argp argp = {options, parse, NULL, doc, cli_children, NULL, NULL};
 	struct opts opts = {0};
-	size_t i;
 
-	for (i = 0; i < ARRAY_LEN(rows); i++)
-		options[i] = (struct argp_option){
-			rows[i].name, rows[i].key, rows[i].arg, 0, rows[i].doc, 0};
+	clirow_options(rows, ARRAY_LEN(rows), options);
 	session_defaults(&opts.session);
 	return store_main(argc, argv, &argp, &opts, run);
 }

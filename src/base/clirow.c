@@ -1,5 +1,7 @@
 #include "base/clirow.h"
 
+#include "base/num.h"
+
 void clirow_options(const struct cli_row *rows, size_t n, struct argp_option *out)
 {
 	size_t i;
@@ -12,6 +14,7 @@ void clirow_options(const struct cli_row *rows, size_t n, struct argp_option *ou
 
 static void store(const struct cli_row *row, void *to, char *arg, struct argp_state *state)
 {
+	struct err err;
 	char name[40];
 
 	snprintf(name, sizeof(name), "--%s", row->name);
@@ -31,8 +34,13 @@ static void store(const struct cli_row *row, void *to, char *arg, struct argp_st
 	case CLI_BYTES:
 		*(size_t *)to = cli_size(state, name, arg);
 		break;
+	case CLI_TIME:
+		if (num_duration(name, arg, to, &err))
+			argp_error(state, "%s", err.msg);
+		break;
 	case CLI_YES:
-		*(bool *)to = true;
+	case CLI_NO:
+		*(bool *)to = row->kind == CLI_YES;
 		break;
 	case CLI_CHOICE:
 		*(int *)to = cli_choice(state, name, arg, row->names);

@@ -7,14 +7,17 @@
 
 #include "base/cli.h"
 
-/* The type at `to`: const char *, int, long, double, size_t, bool (set true), int (index in `names`). */
+/* The type at `to`: const char *, int, long, double, size_t, double (seconds, num_duration), bool (set true),
+ * bool (set false), int or an enum (index in `names`). */
 enum cli_kind {
 	CLI_TEXT,
 	CLI_INT,
 	CLI_LONG,
 	CLI_REAL,
 	CLI_BYTES,
+	CLI_TIME,
 	CLI_YES,
+	CLI_NO,
 	CLI_CHOICE,
 };
 
@@ -23,9 +26,9 @@ struct cli_row {
 	int key;
 	const char *arg; /* NULL: takes none */
 	enum cli_kind kind;
-	size_t to;       /* offsetof the options struct */
-	double min, max; /* CLI_INT, CLI_LONG, CLI_REAL */
-	unsigned commands;
+	size_t to;         /* offsetof the options struct */
+	double min, max;   /* CLI_INT, CLI_LONG, CLI_REAL */
+	unsigned commands; /* a set of bits; a program without commands may use it as it likes */
 	const char *doc;
 	const char *const *names; /* CLI_CHOICE: NULL-ended */
 };
