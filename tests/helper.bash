@@ -122,3 +122,39 @@ rows_make_total() {
 		END { if (total > 0 && sum > total - 0.0006 * rows && sum < total + 0.0006 * rows) exit 0
 			print "rows: " sum ", total: " total; exit 1 }' <<<"$stderr"
 }
+
+# Models that take milliseconds. small_yaml CLASSES: small.yaml, to be cut at 2 and no head to speak of.
+small_yaml() {
+	cat >small.yaml <<-END
+		nc: $1
+		depth_multiple: 1.0
+		width_multiple: 1.0
+		anchors:
+		  - [10, 13, 16, 30]
+		backbone:
+		  - [-1, 1, Conv, [8, 3, 2]]
+		  - [-1, 1, C3, [16]]
+		  - [-1, 1, Conv, [16, 3, 2]]
+		head:
+		  - [[2], 1, Detect, [nc, anchors]]
+	END
+}
+
+# tiny.yaml, of two classes, with layers behind the cut that can learn.
+tiny_yaml() {
+	cat >tiny.yaml <<-'END'
+		nc: 2
+		depth_multiple: 1.0
+		width_multiple: 1.0
+		anchors:
+		  - [12, 12, 20, 20, 32, 32]
+		backbone:
+		  - [-1, 1, Conv, [8, 3, 2]]
+		  - [-1, 1, Conv, [16, 3, 2]]
+		  - [-1, 1, C3, [16]]
+		head:
+		  - [-1, 1, Conv, [32, 3, 2]]
+		  - [-1, 1, C3, [32]]
+		  - [[4], 1, Detect, [nc, anchors]]
+	END
+}

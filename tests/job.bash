@@ -4,21 +4,7 @@
 # make_job_data: in the current folder a tiny model, a data set and its shards of two edges.
 make_job_data() {
 	local tools=$MIST_BUILDDIR/tools
-	cat >tiny.yaml <<-'EOF'
-		nc: 2
-		depth_multiple: 1.0
-		width_multiple: 1.0
-		anchors:
-		  - [12, 12, 20, 20, 32, 32]
-		backbone:
-		  - [-1, 1, Conv, [8, 3, 2]]
-		  - [-1, 1, Conv, [16, 3, 2]]
-		  - [-1, 1, C3, [16]]
-		head:
-		  - [-1, 1, Conv, [32, 3, 2]]
-		  - [-1, 1, C3, [32]]
-		  - [[4], 1, Detect, [nc, anchors]]
-	EOF
+	tiny_yaml
 	"$tools/coco-synth" -q -n 24 --val 8 -c 2 -s 64 -o set &&
 		"$tools/mist-model" init tiny.yaml --seed 1 -q -o w.safetensors &&
 		"$tools/coco-partition" -q --seed 1 -o edge set 2 >/dev/null

@@ -4,19 +4,7 @@ load helper
 setup_file() {
 	local c
 	cd "$BATS_FILE_TMPDIR" || return 1
-	cat >small.yaml <<'YAML'
-nc: 3
-depth_multiple: 1.0
-width_multiple: 1.0
-anchors:
-  - [10, 13, 16, 30]
-backbone:
-  - [-1, 1, Conv, [8, 3, 2]]
-  - [-1, 1, C3, [16]]
-  - [-1, 1, Conv, [16, 3, 2]]
-head:
-  - [[2], 1, Detect, [nc, anchors]]
-YAML
+	small_yaml 3
 	for c in 1 2 3; do
 		"$MIST_BUILDDIR/tools/mist-model" init small.yaml --classes 3 --seed $c -o w$c.st
 		"$MIST_BUILDDIR/tools/coco-synth" --images 4 --classes 3 --img 64 --seed $c -o set$c

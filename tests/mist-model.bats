@@ -4,19 +4,7 @@ load helper
 make() { # NAME [OPTION…]: a small model of two classes
 	local name=$1
 	shift
-	cat >small.yaml <<'YAML'
-nc: 2
-depth_multiple: 1.0
-width_multiple: 1.0
-anchors:
-  - [10, 13, 16, 30]
-backbone:
-  - [-1, 1, Conv, [8, 3, 2]]
-  - [-1, 1, C3, [16]]
-  - [-1, 1, Conv, [16, 3, 2]]
-head:
-  - [[2], 1, Detect, [nc, anchors]]
-YAML
+	small_yaml 2
 	mist mist-model init small.yaml -o "$name" "$@"
 	assert_ok
 }

@@ -4,21 +4,7 @@ load helper
 setup_file() {
 	cd "$BATS_FILE_TMPDIR" || return 1
 	local tools=${MIST_BUILDDIR:-$BATS_TEST_DIRNAME/../build}/tools
-	cat >tiny.yaml <<-'END'
-		nc: 2
-		depth_multiple: 1.0
-		width_multiple: 1.0
-		anchors:
-		  - [12, 12, 20, 20, 32, 32]
-		backbone:
-		  - [-1, 1, Conv, [8, 3, 2]]
-		  - [-1, 1, Conv, [16, 3, 2]]
-		  - [-1, 1, C3, [16]]
-		head:
-		  - [-1, 1, Conv, [32, 3, 2]]
-		  - [-1, 1, C3, [32]]
-		  - [[4], 1, Detect, [nc, anchors]]
-	END
+	tiny_yaml
 	"$tools/coco-synth" -q -n 24 --val 0 -c 2 -s 64 -o set &&
 		"$tools/mist-model" init tiny.yaml --seed 1 -q -o w.safetensors &&
 		"$tools/mist-extract" -q -w w.safetensors -c 2 --img 64 --encoding f32 --mechanism none \

@@ -3,19 +3,7 @@ load helper
 
 setup_file() {
 	cd "$BATS_FILE_TMPDIR" || return 1
-	cat >small.yaml <<'YAML'
-nc: 3
-depth_multiple: 1.0
-width_multiple: 1.0
-anchors:
-  - [10, 13, 16, 30]
-backbone:
-  - [-1, 1, Conv, [8, 3, 2]]
-  - [-1, 1, C3, [16]]
-  - [-1, 1, Conv, [16, 3, 2]]
-head:
-  - [[2], 1, Detect, [nc, anchors]]
-YAML
+	small_yaml 3
 	"$MIST_BUILDDIR/tools/mist-model" init small.yaml --classes 3 --seed 1 -q -o start.safetensors
 }
 

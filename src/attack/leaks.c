@@ -1,6 +1,7 @@
 #include "attack/leaks.h"
 
-#include <jansson.h>
+#include "io/json.h"
+
 #include <math.h>
 #include <stdlib.h>
 
@@ -146,7 +147,6 @@ static json_t *setting_json(const struct setting *s)
 void leaks_json(const struct inversion *v, struct buf *out)
 {
 	json_t *j = json_object(), *settings = json_array();
-	char *text;
 	int i;
 
 	json_object_set_new(j, "cut", json_integer(v->setting[0].evidence.cut));
@@ -156,9 +156,5 @@ void leaks_json(const struct inversion *v, struct buf *out)
 	for (i = 0; i < v->n; i++)
 		json_array_append_new(settings, setting_json(&v->setting[i]));
 	json_object_set_new(j, "settings", settings);
-	text = json_dumps(j, JSON_INDENT(2) | JSON_REAL_PRECISION(9));
-	buf_add_str(out, text);
-	buf_add_str(out, "\n");
-	free(text);
-	json_decref(j);
+	json_add_value(out, j, JSON_INDENT(2) | JSON_REAL_PRECISION(9));
 }

@@ -78,21 +78,6 @@ static int look(struct looker *l, const struct batch *b, uint64_t first, struct 
 	return rc;
 }
 
-static int check_classes(const struct model *m, const struct dataset *d, struct err *err)
-{
-	int i, k;
-
-	for (i = 0; i < d->nitems; i++)
-		for (k = 0; k < d->items[i].nlabels; k++)
-			if (d->items[i].labels[k].cls >= m->graph->nc)
-				return err_set(err, STATUS_INPUT,
-					       "'%s' has an object of class %d, the weights have "
-					       "%d classes",
-					       d->items[i].path, d->items[i].labels[k].cls,
-					       m->graph->nc);
-	return 0;
-}
-
 int losses_of(const struct model *m, const struct gates *gates, const struct dataset *d,
 	      const struct losses_options *opt, struct pool *pool, struct loss *out,
 	      struct err *err)
@@ -100,7 +85,8 @@ int losses_of(const struct model *m, const struct gates *gates, const struct dat
 	struct looker l = {.opt = opt, .pool = pool, .set = d};
 	struct batch b;
 	uint64_t first = 0;
-	int rc = check_classes(m, d, err) || looker_init(&l, m, gates, err) ? -1 : 1;
+	int rc = dataset_check_classes(d, m->graph->nc, err) || looker_init(&l, m, gates, err) ? -1
+											       : 1;
 
 	if (rc > 0)
 		batches_start(l.batches, 0, 0);

@@ -2,8 +2,8 @@
 
 #include "attack/logistic.h"
 #include "attack/losses.h"
+#include "io/json.h"
 
-#include <jansson.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -366,7 +366,6 @@ static json_t *attack_json(const char *name, const struct roc *r)
 void membership_json(const struct membership *m, struct buf *out)
 {
 	json_t *j = json_object(), *attacks = json_array();
-	char *text;
 
 	json_object_set_new(j, "members", json_integer(m->threshold.members));
 	json_object_set_new(j, "others", json_integer(m->threshold.others));
@@ -379,11 +378,7 @@ void membership_json(const struct membership *m, struct buf *out)
 	json_array_append_new(attacks, attack_json("threshold", &m->threshold));
 	json_array_append_new(attacks, attack_json("shadow", &m->shadow));
 	json_object_set_new(j, "attacks", attacks);
-	text = json_dumps(j, JSON_INDENT(2) | JSON_REAL_PRECISION(9));
-	buf_add_str(out, text);
-	buf_add_str(out, "\n");
-	free(text);
-	json_decref(j);
+	json_add_value(out, j, JSON_INDENT(2) | JSON_REAL_PRECISION(9));
 }
 
 static int save(const char *path, const struct buf *text, struct err *err)

@@ -292,3 +292,17 @@ void dataset_summary(const struct dataset *d, struct buf *out)
 		   d->nitems + d->corrupt, d->nitems + d->corrupt == 1 ? "" : "s", d->with_labels,
 		   d->backgrounds, d->backgrounds == 1 ? "" : "s", d->corrupt);
 }
+
+int dataset_check_classes(const struct dataset *d, int nc, struct err *err)
+{
+	int i, k;
+
+	for (i = 0; i < d->nitems; i++)
+		for (k = 0; k < d->items[i].nlabels; k++)
+			if (d->items[i].labels[k].cls >= nc)
+				return err_set(err, STATUS_INPUT,
+					       "'%s' has an object of class %d, the weights have "
+					       "%d classes",
+					       d->items[i].path, d->items[i].labels[k].cls, nc);
+	return 0;
+}

@@ -60,6 +60,8 @@ void dataset_free(struct dataset *d);
 /* "128 images, 126 with labels, 2 backgrounds, 0 corrupt". */
 void dataset_summary(const struct dataset *d, struct buf *out);
 
+/* 0, or -1 and a sentence of the first object whose class a model of `nc` classes does not have. */
+int dataset_check_classes(const struct dataset *d, int nc, struct err *err);
 /* The path of an image's label file; the caller frees. */
 char *dataset_label_path(const char *image);
 /* Is this the name of a picture, by its suffix? */

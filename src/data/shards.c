@@ -239,7 +239,7 @@ static void make_manifest(struct shards_job *j)
 	const struct partition_options *p = &j->opt->partition;
 	json_t *clients = json_array(), *top;
 	char seed[24];
-	char *text;
+	struct buf text = BUF_INIT;
 	int k;
 
 	snprintf(seed, sizeof(seed), "%llu", (unsigned long long)p->seed);
@@ -254,11 +254,8 @@ static void make_manifest(struct shards_job *j)
 		json_object_set_new(top, "alpha", json_real(p->alpha));
 	if (p->scheme == PARTITION_CLASSES)
 		json_object_set_new(top, "classes_per_client", json_integer(p->classes));
-	text = json_dumps(top, JSON_INDENT(1) | JSON_SORT_KEYS | JSON_REAL_PRECISION(17));
-	BUG_IF(!text);
-	j->manifest = xasprintf("%s\n", text);
-	free(text);
-	json_decref(top);
+	json_add_value(&text, top, JSON_INDENT(1) | JSON_SORT_KEYS | JSON_REAL_PRECISION(17));
+	j->manifest = buf_detach(&text);
 }
 
 /* --- files --- */

@@ -99,21 +99,6 @@ int evaluate_saved(struct evaluation *out, struct annotations *a, const char *pr
 	return -1;
 }
 
-static int check_classes(const struct model *m, const struct dataset *d, struct err *err)
-{
-	int i, k;
-
-	for (i = 0; i < d->nitems; i++)
-		for (k = 0; k < d->items[i].nlabels; k++)
-			if (d->items[i].labels[k].cls >= m->graph->nc)
-				return err_set(err, STATUS_INPUT,
-					       "'%s' is labelled with class %d, and the model has "
-					       "%d classes",
-					       d->items[i].path, d->items[i].labels[k].cls,
-					       m->graph->nc);
-	return 0;
-}
-
 static void make_nms(struct evaluator *e)
 {
 	const struct nms_options opt = {.conf = e->opt.conf,
@@ -145,7 +130,7 @@ struct evaluator *evaluator_new(const struct model *m, const struct gates *gates
 	struct evaluator *e;
 
 	BUG_IF(!m->graph->nl);
-	if (check_classes(m, d, err))
+	if (dataset_check_classes(d, m->graph->nc, err))
 		return NULL;
 	e = xcalloc(1, sizeof(*e));
 	e->model = m;

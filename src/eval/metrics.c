@@ -1,5 +1,7 @@
 #include "eval/metrics.h"
 
+#include "io/json.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -199,11 +201,5 @@ json_t *metrics_json(const struct metrics *m, char *const *names)
 
 void metrics_json_text(const struct metrics *m, char *const *names, struct buf *out)
 {
-	json_t *object = metrics_json(m, names);
-	char *text = json_dumps(object, JSON_INDENT(1) | JSON_REAL_PRECISION(12));
-
-	BUG_IF(!text);
-	buf_printf(out, "%s\n", text);
-	free(text);
-	json_decref(object);
+	json_add_value(out, metrics_json(m, names), JSON_INDENT(1) | JSON_REAL_PRECISION(12));
 }

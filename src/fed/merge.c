@@ -165,14 +165,8 @@ static int begin_client(struct merge *m, const char *path, const struct features
 		return -1;
 	m->samples = 0;
 	m->client = xstrdup(h->client);
-	m->spent = (struct privacy){.encoding = h->encoding,
-				    .mechanism = h->mechanism,
-				    .seeded = h->seeded,
-				    .q = h->q,
-				    .per_bit = h->epsilon_effective,
-				    .values = features_values(h),
-				    .releases = h->releases,
-				    .labels = m->first.labels}; /* as h->labels, but it stays */
+	m->spent = features_privacy(h);
+	m->spent.labels = m->first.labels; /* as h->labels, but it stays */
 	m->result->clients++;
 	return 0;
 }

@@ -56,6 +56,17 @@ char *json_text(const json_t *value)
 	return text;
 }
 
+void json_add_value(struct buf *out, json_t *value, size_t flags)
+{
+	char *text = json_dumps(value, flags);
+
+	BUG_IF(!text);
+	buf_add_str(out, text);
+	buf_add_str(out, "\n");
+	free(text);
+	json_decref(value);
+}
+
 /* The code point at p and, in *n, its length in UTF-8; 0 and 1 if it is none (overlong forms and
  * surrogates too). */
 static uint32_t utf8_decode(const unsigned char *p, int *n)

@@ -20,6 +20,8 @@ json_t *json_read(const char *path, size_t max, struct err *err);
 /* One line, keys sorted, floats with 17 digits: the same value gives the same bytes. The caller
  * frees. */
 char *json_text(const json_t *value);
+/* Appends a value for people, by jansson's `flags`, and the end of its line; the value is released. */
+void json_add_value(struct buf *out, json_t *value, size_t flags);
 /* Appends `text` as a JSON string with its quotes; bytes that are not UTF-8 become U+FFFD. */
 void json_add_string(struct buf *out, const char *text);
 

@@ -63,18 +63,11 @@ struct extract {
 
 static struct privacy privacy_of(const struct extract *x, long images)
 {
-	const struct features_header *h = &x->header;
+	struct privacy p = features_privacy(&x->header);
 
-	return (struct privacy){.encoding = h->encoding,
-				.mechanism = h->mechanism,
-				.seeded = h->seeded,
-				.q = h->q,
-				.per_bit = h->epsilon_effective,
-				.values = features_values(h),
-				.releases = h->releases,
-				.images = images,
-				.labels = h->labels,
-				.label_epsilon = x->labelnoise.epsilon_effective};
+	p.images = images;
+	p.label_epsilon = x->labelnoise.epsilon_effective;
+	return p;
 }
 
 static struct certificate certificate_of(const struct extract *x, long images)

@@ -20,6 +20,7 @@
 #include "base/file.h"
 #include "data/labels.h"
 #include "mist/gate.h"
+#include "mist/privacy.h"
 
 #define FEATURES_MAX_TENSORS 8
 
@@ -51,6 +52,8 @@ struct features_header { /* mist.json */
 void features_header_release(struct features_header *h);
 /* Bits (values) of one sample. */
 size_t features_values(const struct features_header *h);
+/* What the header says of privacy, for no images yet; `labels` is borrowed from it. */
+struct privacy features_privacy(const struct features_header *h);
 /*
  * Do two segments hold features of one kind: the same extractor, cut, encoding, mechanism, shapes,
  * image size, class names, thresholds and levels? Epsilon may differ. -1 and a sentence that names the

@@ -44,6 +44,18 @@ size_t features_values(const struct features_header *h)
 	return sum;
 }
 
+struct privacy features_privacy(const struct features_header *h)
+{
+	return (struct privacy){.encoding = h->encoding,
+				.mechanism = h->mechanism,
+				.seeded = h->seeded,
+				.q = h->q,
+				.per_bit = h->epsilon_effective,
+				.values = features_values(h),
+				.releases = h->releases,
+				.labels = h->labels};
+}
+
 /* ------------------------------------------------------------------ writing */
 
 static json_t *number_or_null(double v)

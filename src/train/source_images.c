@@ -251,27 +251,13 @@ static void identify(const struct dataset *d, char hex[DIGEST_HEX])
 	digest_hex(&digest, hex);
 }
 
-static int check_classes(const struct dataset *d, int nc, struct err *err)
-{
-	int i, k;
-
-	for (i = 0; i < d->nitems; i++)
-		for (k = 0; k < d->items[i].nlabels; k++)
-			if (d->items[i].labels[k].cls >= nc)
-				return err_set(err, STATUS_INPUT,
-					       "'%s' has an object of class %d, the weights have "
-					       "%d classes",
-					       d->items[i].path, d->items[i].labels[k].cls, nc);
-	return 0;
-}
-
 static int check_model(const struct dataset *d, struct model **m, uint64_t seed,
 		       const struct notices *notices, struct err *err)
 {
 	int i;
 
 	if (!d->names)
-		return check_classes(d, (*m)->graph->nc, err);
+		return dataset_check_classes(d, (*m)->graph->nc, err);
 	for (i = 0; i < d->nnames && d->nnames == (*m)->nnames; i++)
 		if (strcmp(d->names[i], (*m)->names[i])) {
 			notice(notices,
