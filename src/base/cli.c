@@ -1,12 +1,13 @@
 #include "base/cli.h"
 
+#include "base/clock.h"
+
 #include <errno.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #ifndef MIST_VERSION
@@ -260,18 +261,10 @@ struct notices cli_lines(const struct cli *cli)
 	return (struct notices){print_line, (void *)cli};
 }
 
-double cli_seconds(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
 void progress_begin(struct progress *p, const struct cli *cli, const char *what, const char *unit,
 		    long total)
 {
-	*p = (struct progress){cli, what, unit, total, 0, cli_seconds(), 0, MODE_SILENT};
+	*p = (struct progress){cli, what, unit, total, 0, clock_seconds(), 0, MODE_SILENT};
 	if (cli->quiet)
 		return;
 	if (isatty(STDERR_FILENO))
@@ -323,7 +316,7 @@ void progress_step(struct progress *p, long done, const char *detail)
 			detail ? "  " : "", detail ? detail : "");
 		return;
 	}
-	now = cli_seconds();
+	now = clock_seconds();
 	if (now - p->shown < 0.1 && done != p->total) /* ten a second is all an eye wants */
 		return;
 	p->shown = now;

@@ -101,9 +101,6 @@ void progress_end(struct progress *p);
 void cli_catch_signals(void);
 int cli_signal(void);
 
-/* Seconds of the monotonic clock. */
-double cli_seconds(void);
-
 /*
  * Where installed data lies: $MISTUTILS_SHARE, else the source tree a development build was made
  * in, else PKGDATADIR. Returns the path of NAME there; the caller frees.

@@ -3,6 +3,7 @@ libmist_a_SOURCES += \
 	src/base/banned.h \
 	src/base/cli.c src/base/cli.h \
 	src/base/clirow.c src/base/clirow.h \
+	src/base/clock.c src/base/clock.h \
 	src/base/comm.c src/base/comm.h \
 	src/base/err.c src/base/err.h \
 	src/base/file.c src/base/file.h \

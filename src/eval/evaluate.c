@@ -1,5 +1,6 @@
 #include "eval/evaluate.h"
 
+#include "base/clock.h"
 #include "data/batch.h"
 
 #include <stdlib.h>
@@ -281,7 +282,7 @@ static int judge_batch(struct evaluator *e, const struct batch *b, struct evalua
 		       struct err *err)
 {
 	struct metrics *m = &out->metrics;
-	double t0 = profile_now(), t1, t2;
+	double t0 = clock_seconds(), t1, t2;
 	struct view input;
 
 	if (fit(e, b, err))
@@ -291,7 +292,7 @@ static int judge_batch(struct evaluator *e, const struct batch *b, struct evalua
 	t1 = profile_lap(e->profile, "input", t0);
 	/* a data set has fewer than 2^31 pictures: their places number the noise */
 	runner_forward(e->runner, b->n, (uint64_t)m->images);
-	t2 = profile_now();
+	t2 = clock_seconds();
 	e->nl = runner_maps(e->runner, b->n, e->maps);
 	if (e->loss)
 		add_loss(e, b, &out->loss);
@@ -308,7 +309,7 @@ static int judge_all(struct evaluator *e, struct evaluation *out, struct err *er
 {
 	struct batch b;
 	int rc, batches = 0;
-	double t = profile_now(), now;
+	double t = clock_seconds(), now;
 
 	batches_start(e->batches, 0, 0);
 	while ((rc = batches_next(e->batches, &b, err)) > 0) {
@@ -319,7 +320,7 @@ static int judge_all(struct evaluator *e, struct evaluation *out, struct err *er
 		batches += b.n > 0;
 		if (e->opt.progress)
 			e->opt.progress(e->opt.progress_ctx, out->metrics.images);
-		t = profile_now();
+		t = clock_seconds();
 	}
 	if (rc < 0)
 		return -1;
@@ -348,7 +349,7 @@ static void finish(const struct evaluator *e, struct metrics *m)
 
 int evaluator_run(struct evaluator *e, struct evaluation *out, struct err *err)
 {
-	double start = profile_now(), t;
+	double start = clock_seconds(), t;
 
 	memset(out, 0, sizeof(*out));
 	out->set.nimages = e->data->nitems;
@@ -360,7 +361,7 @@ int evaluator_run(struct evaluator *e, struct evaluation *out, struct err *err)
 		return -1;
 	}
 	finish(e, &out->metrics);
-	t = profile_now();
+	t = clock_seconds();
 	metrics_compute(&out->metrics, &out->set, e->opt.protocols, NULL, e->pool);
 	e->spent += profile_lap(e->profile, "metrics", t) - start;
 	e->images += (double)out->metrics.images;

@@ -1,12 +1,12 @@
 #include "eval/inspect.h"
 
+#include "base/clock.h"
 #include "base/nearest.h"
 #include "base/num.h"
 #include "data/letterbox.h"
 
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 struct inspector {
 	const struct detector *det;
@@ -137,19 +137,17 @@ static int look(struct inspector *s, const struct letterbox *lb, struct err *err
 int inspector_run(struct inspector *s, const struct image *picture, struct inspection *out,
 		  struct err *err)
 {
-	struct timespec t0, t1;
+	const double begun = clock_seconds();
 	struct letterbox lb;
 
-	clock_gettime(CLOCK_MONOTONIC, &t0);
 	if (fit(s, picture, &lb, err))
 		return -1;
 	fill(s, picture, &lb);
 	out->n = look(s, &lb, err);
-	clock_gettime(CLOCK_MONOTONIC, &t1);
+	out->ms = 1e3 * (clock_seconds() - begun);
 	out->dets = s->dets;
 	out->w = s->w;
 	out->h = s->h;
-	out->ms = 1e3 * (double)(t1.tv_sec - t0.tv_sec) + 1e-6 * (double)(t1.tv_nsec - t0.tv_nsec);
 	return out->n < 0 ? -1 : 0;
 }
 

@@ -1,5 +1,6 @@
 #include "job/spawn.h"
 
+#include "base/clock.h"
 #include "base/mem.h"
 
 #include <errno.h>
@@ -26,14 +27,6 @@
 #else
 #define BOUNDS_DATA 1
 #endif
-
-static double now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 static int use_as(int fd, int number)
 {
@@ -144,7 +137,7 @@ static int await(const struct spawn *s, pid_t pid, const sigset_t *wanted, struc
 int spawn_run(const struct spawn *s, struct usage *out, struct err *err)
 {
 	sigset_t wanted, before;
-	double begun = now();
+	double begun = clock_seconds();
 	pid_t pid = 0;
 	int rc;
 
@@ -161,6 +154,6 @@ int spawn_run(const struct spawn *s, struct usage *out, struct err *err)
 	if (!rc)
 		rc = await(s, pid, &wanted, out, err);
 	sigprocmask(SIG_SETMASK, &before, NULL);
-	out->seconds = now() - begun;
+	out->seconds = clock_seconds() - begun;
 	return rc;
 }

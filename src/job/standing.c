@@ -1,5 +1,6 @@
 #include "job/standing.h"
 
+#include "base/clock.h"
 #include "base/file.h"
 #include "job/record.h"
 #include "model/results.h"
@@ -221,12 +222,9 @@ int standing_read(struct standing *s, const char *folder, struct err *err)
 
 static json_t *time_json(double seconds)
 {
-	time_t t = (time_t)seconds;
-	struct tm tm;
-	char text[32];
+	char text[CLOCK_UTC];
 
-	gmtime_r(&t, &tm);
-	strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &tm);
+	clock_utc((time_t)seconds, text);
 	return json_string(text);
 }
 

@@ -1,5 +1,6 @@
 #include "mist/ledger.h"
 
+#include "base/clock.h"
 #include "base/file.h"
 #include "mist/privacy.h"
 
@@ -58,23 +59,15 @@ const struct book *ledger_book(const struct ledger *l)
 
 /* ------------------------------------------------------------------ the lock */
 
-static double now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
 static int take_lock(struct ledger *l, struct err *err)
 {
 	const struct timespec pause = {0, PATIENCE_NS};
-	const double until = now() + l->wait;
+	const double until = clock_seconds() + l->wait;
 
 	while (flock(l->fd, LOCK_EX | LOCK_NB)) {
 		if (errno != EWOULDBLOCK && errno != EINTR)
 			return err_errno(err, "cannot lock the ledger '%s'", l->path);
-		if (errno == EWOULDBLOCK && now() >= until)
+		if (errno == EWOULDBLOCK && clock_seconds() >= until)
 			return err_set(err, STATUS_SYSTEM,
 				       "cannot use the ledger '%s': another program has held it "
 				       "for %g seconds (--wait)",
@@ -409,13 +402,10 @@ static int record_line(struct ledger *l, const struct book_entry *e, struct err 
 static int record(struct ledger *l, const struct ledger_spend *s, size_t n, struct err *err)
 {
 	struct book_entry e = s->entry;
-	const time_t t = time(NULL);
-	char date[32];
-	struct tm tm;
+	char date[CLOCK_UTC];
 	int rc = 0;
 
-	gmtime_r(&t, &tm);
-	strftime(date, sizeof(date), "%Y-%m-%dT%H:%M:%SZ", &tm);
+	clock_utc(time(NULL), date);
 	e.time = date;
 	for (; n && !rc; n -= e.n, e.releases += e.n) {
 		e.n = n < BOOK_LINE_RELEASES ? n : BOOK_LINE_RELEASES;

@@ -36,16 +36,6 @@ struct dw {
 	size_t floats; /* of dw, packed */
 };
 
-static int ceil_div(int a, int b)
-{
-	return (a + b - 1) / b;
-}
-
-static int min_int(int a, int b)
-{
-	return a < b ? a : b;
-}
-
 /* The rule: see the head of this file. */
 static void cut(struct dw *d, long pixels)
 {

@@ -33,11 +33,6 @@ const struct conv_kernels *direct_kernels(enum conv_path path)
 	return &conv_kernels_v128;
 }
 
-static int ceil_div(int a, int b)
-{
-	return (a + b - 1) / b;
-}
-
 /*
  * One axis of a grid of backward-data: dx at position r + s*a takes dy at a + q - j' through tap
  * first + s*j', where first = (r + pad) mod s and q = (r + pad - first) / s; taps are taken in the

@@ -39,6 +39,16 @@ void conv_blas_backward_weights(const struct conv *c, struct pool *pool, const s
 /* out[k] = the sum over `parts` of part[p*len + k], in a fixed order. */
 void conv_sum_parts(struct pool *pool, const double *part, size_t parts, size_t len, double *out);
 
+static inline int ceil_div(int a, int b)
+{
+	return (a + b - 1) / b;
+}
+
+static inline int min_int(int a, int b)
+{
+	return a < b ? a : b;
+}
+
 static inline size_t round_up(size_t n, size_t to)
 {
 	return (n + to - 1) / to * to;

@@ -37,16 +37,6 @@ struct dw {
 	size_t floats; /* of one copy */
 };
 
-static int ceil_div(int a, int b)
-{
-	return (a + b - 1) / b;
-}
-
-static int min_int(int a, int b)
-{
-	return a < b ? a : b;
-}
-
 static int max_int(int a, int b)
 {
 	return a > b ? a : b;

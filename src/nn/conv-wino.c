@@ -21,16 +21,6 @@
 #define MANY_JOBS     64 /* with more blocks than these, a job is several */
 #define PACK_CHANNELS 16
 
-static int ceil_div(int a, int b)
-{
-	return (a + b - 1) / b;
-}
-
-static int min_int(int a, int b)
-{
-	return a < b ? a : b;
-}
-
 /* Rows of G for the points +-near, +-far and infinity (and 0), taps of the 3 it convolves. */
 static void interpolation(struct wino_pass *p, const int *taps, int ntaps)
 {

@@ -1,5 +1,6 @@
 #include "nn/net.h"
 
+#include "base/clock.h"
 #include "nn/conv.h"
 #include "nn/maxpool.h"
 #include "nn/netops.h"
@@ -8,7 +9,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 /* YOLOv5's batch norms (models/yolo.py, initialize_weights). */
 #define BN_EPS      1e-3f
@@ -233,14 +233,6 @@ void net_profile_reset(struct net *net)
 		net->rows[i].seconds = net->rows[i].flops = net->rows[i].bytes = 0;
 		net->rows[i].calls = 0;
 	}
-}
-
-static double seconds(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
 /* ---- life ---- */
@@ -593,7 +585,7 @@ static void run_op(struct net *net, const struct op *op, const struct chunk *k, 
 static void run_segment(struct net *net, const struct segment *s, int n, float *params,
 			float *grads)
 {
-	double before = seconds(), now;
+	double before = clock_seconds(), now;
 	struct chunk k = {.all = n};
 	int i;
 
@@ -604,7 +596,7 @@ static void run_segment(struct net *net, const struct segment *s, int n, float *
 			struct net_time *row = &net->rows[op->row];
 
 			run_op(net, op, &k, params, grads);
-			now = seconds();
+			now = clock_seconds();
 			row->seconds += now - before;
 			row->flops += op_flops(&net->plan, op) * k.n;
 			row->bytes += op_bytes(op) * k.n;

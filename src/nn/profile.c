@@ -1,10 +1,11 @@
 #include "nn/profile.h"
 
+#include "base/clock.h"
+
 #include <cblas.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 struct profile {
 	struct net_time *rows; /* calls is not kept */
@@ -21,14 +22,6 @@ void profile_free(struct profile *p)
 	if (p)
 		free(p->rows);
 	free(p);
-}
-
-double profile_now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
 static void add(struct profile *p, const struct net_time *t)
@@ -52,7 +45,7 @@ static void add(struct profile *p, const struct net_time *t)
 
 double profile_lap(struct profile *p, const char *what, double start)
 {
-	const double now = profile_now();
+	const double now = clock_seconds();
 	const struct net_time t = {.what = what, .layer = -1, .seconds = now - start, .calls = 1};
 
 	if (p)
@@ -113,11 +106,11 @@ static double best_seconds(struct pool *pool, int jobs, void (*fn)(void *, int, 
 	int i;
 
 	for (i = 0; i < ROUNDS; i++) {
-		const double start = profile_now();
+		const double start = clock_seconds();
 		double t;
 
 		pool_run(pool, jobs, fn, y);
-		t = profile_now() - start;
+		t = clock_seconds() - start;
 		if (!i || t < best)
 			best = t;
 	}

@@ -3,7 +3,7 @@
  * the parts between them, against sgemm and a copy of memory timed in the same run.
  *
  *	p = profile_new();
- *	t = profile_now();  read_pictures();  t = profile_lap(p, "input", t);
+ *	t = clock_seconds();  read_pictures();  t = profile_lap(p, "input", t);
  *	net_forward(…);  …  profile_net(p, net);	before the net is freed
  *	profile_text(p, pool, path, seconds, images, &text);
  *
@@ -19,8 +19,6 @@ struct profile;
 struct profile *profile_new(void);
 void profile_free(struct profile *p); /* NULL is harmless */
 
-/* Seconds of the monotonic clock. */
-double profile_now(void);
 /* The time since `start` went into `what` (borrowed for ever: a literal); returns the time now. */
 double profile_lap(struct profile *p, const char *what, double start);
 /* Adds what the net's operations took since it was made or reset, and resets it. */

@@ -1,5 +1,6 @@
 #include "train/train.h"
 
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/rng.h"
@@ -283,14 +284,14 @@ static int settle(struct train *t, int rc, struct err *err)
 static int save(struct train *t, struct err *err)
 {
 	struct checkpoint c = checkpoint_of(t);
-	const double time = profile_now();
+	const double time = clock_seconds();
 
 	if (!t->last)
 		return 0;
 	if (settle(t, writes(t) ? checkpoint_save(&c, t->last, err) : 0, err))
 		return -1;
 	profile_lap(t->profile, "checkpoint", time);
-	t->saved = profile_now();
+	t->saved = clock_seconds();
 	t->unsaved = 0;
 	return 0;
 }
@@ -299,7 +300,7 @@ static bool save_is_due(const struct train *t)
 {
 	if (t->opt.save_steps)
 		return t->unsaved >= t->opt.save_steps;
-	return profile_now() - t->saved >= SAVE_SECONDS;
+	return clock_seconds() - t->saved >= SAVE_SECONDS;
 }
 
 /* The order of an epoch is a function of the seed and its number. */
@@ -350,7 +351,7 @@ static void run_part(struct train *t, int first, int n, struct loss *loss)
 	int i;
 
 	net_forward_part(t->net, first, n, t->model->params);
-	time = profile_now();
+	time = clock_seconds();
 	count_forward(t);
 	for (i = 0; i < net_noutputs(t->net); i++) {
 		maps[i] = net_output(t->net, i, n);
@@ -368,7 +369,7 @@ static int fill(struct train *t, struct err *err)
 {
 	const int first = (int)t->state.batch * t->opt.batch;
 	const int left = t->source->n - first;
-	const double time = profile_now();
+	const double time = clock_seconds();
 	struct share *s = &t->share;
 	int rc = 0;
 
@@ -423,7 +424,7 @@ static void load(struct train *t)
 
 static int make_step(struct train *t, const struct optim_rates *rates, struct err *err)
 {
-	double time = profile_now(), norm, scale = 1;
+	double time = clock_seconds(), norm, scale = 1;
 
 	comm_sum_floats(t->opt.comm, t->grads, t->model->graph->nfloats);
 	if (t->start)
@@ -555,7 +556,7 @@ static int keep_best(struct train *t, const struct results_row *row, struct err 
 
 static int judge(struct train *t, struct results_row *row, struct err *err)
 {
-	const double time = profile_now();
+	const double time = clock_seconds();
 	int rc;
 
 	if (!t->events.validate)
@@ -594,7 +595,7 @@ static bool stop_asked(struct train *t)
 			loss[i] += r->row[r->n - 1 - i].value[k];
 	v.value[STOP_EPOCHS] = (double)r->n;
 	v.value[STOP_LOSS] = loss[0];
-	v.value[STOP_TIME] = profile_now() - t->began;
+	v.value[STOP_TIME] = clock_seconds() - t->began;
 	v.value[STOP_ACCURACY] = r->row[r->n - 1].value[RESULTS_MAP50];
 	v.known[STOP_EPOCHS] = v.known[STOP_LOSS] = v.known[STOP_TIME] = true;
 	v.known[STOP_ACCURACY] = t->events.validate != NULL;
@@ -671,7 +672,7 @@ int train_run(struct train *t, struct err *err)
 	    write_csv(t, err))
 		return -1;
 	load(t);
-	t->began = t->saved = profile_now();
+	t->began = t->saved = clock_seconds();
 	while (!t->state.done) {
 		begin_epoch(t);
 		while (t->state.batch < t->nb)
@@ -680,7 +681,7 @@ int train_run(struct train *t, struct err *err)
 		if (end_epoch(t, &rates, err))
 			return -1;
 	}
-	t->spent = profile_now() - t->began;
+	t->spent = clock_seconds() - t->began;
 	profile_net(t->profile, t->net);
 	finish(t);
 	return 0;

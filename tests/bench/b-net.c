@@ -6,6 +6,7 @@
  * A name with "+profile" behind it also prints the time per operation.
  */
 #include "bench.h"
+#include "base/clock.h"
 #include "base/rng.h"
 #include "model/detect.h"
 #include "model/model.h"
@@ -139,7 +140,7 @@ static void train_step(struct bench *b)
 	int i;
 
 	net_forward(b->net, b->n, b->model->params);
-	t = profile_now();
+	t = clock_seconds();
 	for (i = 0; i < MAPS; i++) {
 		maps[i] = net_output(b->net, i, b->n);
 		dmaps[i] = net_output_grad(b->net, i, b->n);
@@ -147,7 +148,7 @@ static void train_step(struct bench *b)
 	loss_detect(b->loss, b->pool, maps, b->n, b->targets, b->n * BOXES, dmaps, &loss);
 	profile_lap(b->times, "loss", t);
 	net_backward(b->net, b->n, b->grads);
-	t = profile_now();
+	t = clock_seconds();
 	optim_step(b->optim, b->pool, &rates, b->model->params, b->grads, 1, b->ema, .999);
 	t = profile_lap(b->times, "optimiser", t);
 	net_load_params(b->net, b->model->params);

@@ -1,3 +1,4 @@
+#include "base/clock.h"
 #include "base/err.h"
 #include "base/file.h"
 #include "base/mem.h"
@@ -167,6 +168,19 @@ static void a_staged_folder_never_replaces_a_full_one(void **state)
 	free(dir);
 }
 
+static void clocks_measure_and_write_down(void **state)
+{
+	const double begun = clock_seconds();
+	char text[CLOCK_UTC];
+
+	(void)state;
+	clock_utc(0, text);
+	assert_string_equal(text, "1970-01-01T00:00:00Z");
+	clock_utc(1795382220, text); /* date -u -d 2026-11-22T21:17:00Z +%s */
+	assert_string_equal(text, "2026-11-22T21:17:00Z");
+	assert_true(clock_seconds() >= begun);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -175,6 +189,7 @@ int main(void)
 		cmocka_unit_test(a_seed_gives_the_same_numbers_and_purposes_differ),
 		cmocka_unit_test(every_job_runs_once_on_any_number_of_threads),
 		cmocka_unit_test(outputs_appear_whole_or_not_at_all),
+		cmocka_unit_test(clocks_measure_and_write_down),
 		cmocka_unit_test(a_staged_folder_never_replaces_a_full_one),
 	};
 
