@@ -108,6 +108,7 @@ static int await(const struct spawn *s, pid_t pid, const sigset_t *wanted, struc
 		 struct err *err)
 {
 	const struct timespec tick = {0, (long)(LOOK * 1e9)};
+	uint64_t seen = 0;
 	struct rusage used;
 	int status;
 	pid_t got;
@@ -120,9 +121,11 @@ static int await(const struct spawn *s, pid_t pid, const sigset_t *wanted, struc
 			out->forwarded = number;
 			kill(pid, number);
 		}
-		if (s->memory && !out->exceeded && high_water(pid) > s->memory) {
-			out->exceeded = true;
-			kill(pid, SIGKILL);
+		if (s->memory && !out->exceeded) {
+			seen = high_water(pid);
+			out->exceeded = seen > s->memory;
+			if (out->exceeded)
+				kill(pid, SIGKILL);
 		}
 	}
 	if (got < 0)
@@ -131,6 +134,8 @@ static int await(const struct spawn *s, pid_t pid, const sigset_t *wanted, struc
 	out->cpu = (double)used.ru_utime.tv_sec + 1e-6 * (double)used.ru_utime.tv_usec +
 		   (double)used.ru_stime.tv_sec + 1e-6 * (double)used.ru_stime.tv_usec;
 	out->peak = (uint64_t)used.ru_maxrss << 10;
+	if (out->exceeded && out->peak < seen) /* the kernel keeps the two apart, to some pages */
+		out->peak = seen;
 	return 0;
 }
 
