@@ -131,7 +131,7 @@ static void bench_make(struct bench *b, enum encoding encoding, int samples, con
 	b->payload = xaligned(size);
 	memset(b->payload, 1, size); /* floats: small numbers */
 	for (i = 0; i < CLIENTS; i++) {
-		char client[8];
+		char client[16];
 
 		snprintf(client, sizeof(client), "edge%d", i);
 		b->h = header_new(encoding, client);
