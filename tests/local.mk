@@ -1,6 +1,6 @@
 # Tests: unit tests are listed by their rooms; bats files, fuzz targets and benchmarks are found by
 # name. AM_CPPFLAGS of the tests finds unit.h.
-EXTRA_DIST += tests/lsan.supp tests/run tests/run-one tests/helper.bash tests/job.bash tests/template.bats tests/unit/unit.h tests/fuzz/run tests/faults.c
+EXTRA_DIST += tests/lsan.supp tests/run tests/run-one tests/helper.bash tests/job.bash tests/template.bats tests/unit/unit.h tests/unit/conv-cases.h tests/unit/nms-cases.h tests/unit/nn-views.h tests/fuzz/run tests/faults.c
 AM_CPPFLAGS += -I$(top_srcdir)/tests/unit
 
 check-local: all

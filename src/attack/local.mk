@@ -21,12 +21,4 @@ libmist_a_SOURCES += \
 bin_PROGRAMS += tools/mist-attack
 tools_mist_attack_SOURCES = tools/mist-attack.c
 
-if HAVE_CMOCKA
-check_PROGRAMS += tests/unit/t-inversion tests/unit/t-membership
-tests_unit_t_membership_SOURCES = tests/unit/t-membership.c
-tests_unit_t_membership_CFLAGS = $(AM_CFLAGS) $(unit_cflags)
-tests_unit_t_membership_LDADD = $(LDADD) $(CMOCKA_LIBS)
-tests_unit_t_inversion_SOURCES = tests/unit/t-inversion.c
-tests_unit_t_inversion_CFLAGS = $(AM_CFLAGS) $(unit_cflags)
-tests_unit_t_inversion_LDADD = $(LDADD) $(CMOCKA_LIBS)
-endif
+unit_tests += tests/unit/t-inversion tests/unit/t-membership

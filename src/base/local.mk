@@ -13,21 +13,4 @@ libmist_a_SOURCES += \
 	src/base/pool.c src/base/pool.h \
 	src/base/rng.c src/base/rng.h
 
-if HAVE_CMOCKA
-check_PROGRAMS += tests/unit/t-clirow
-tests_unit_t_clirow_SOURCES = tests/unit/t-clirow.c
-tests_unit_t_clirow_CFLAGS = $(AM_CFLAGS) $(unit_cflags)
-tests_unit_t_clirow_LDADD = $(LDADD) $(CMOCKA_LIBS)
-check_PROGRAMS += tests/unit/t-comm
-tests_unit_t_comm_SOURCES = tests/unit/t-comm.c
-tests_unit_t_comm_CFLAGS = $(AM_CFLAGS) $(unit_cflags)
-tests_unit_t_comm_LDADD = $(LDADD) $(CMOCKA_LIBS)
-check_PROGRAMS += tests/unit/t-nearest
-tests_unit_t_nearest_SOURCES = tests/unit/t-nearest.c
-tests_unit_t_nearest_CFLAGS = $(AM_CFLAGS) $(unit_cflags)
-tests_unit_t_nearest_LDADD = $(LDADD) $(CMOCKA_LIBS)
-check_PROGRAMS += tests/unit/t-base
-tests_unit_t_base_SOURCES = tests/unit/t-base.c
-tests_unit_t_base_CFLAGS = $(AM_CFLAGS) $(unit_cflags)
-tests_unit_t_base_LDADD = $(LDADD) $(CMOCKA_LIBS)
-endif
+unit_tests += tests/unit/t-base tests/unit/t-clirow tests/unit/t-comm tests/unit/t-nearest

@@ -20,16 +20,5 @@ libmist_a_SOURCES += \
 	src/job/verdict.c src/job/verdict.h \
 	src/job/words.c src/job/words.h
 
-EXTRA_PROGRAMS += tests/fuzz/fuzz-manifest
-tests_fuzz_fuzz_manifest_SOURCES = tests/fuzz/fuzz-manifest.c
-tests_fuzz_fuzz_manifest_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
-
-if HAVE_CMOCKA
-check_PROGRAMS += tests/unit/t-manifest tests/unit/t-quote
-tests_unit_t_manifest_SOURCES = tests/unit/t-manifest.c
-tests_unit_t_manifest_CFLAGS = $(AM_CFLAGS) $(unit_cflags)
-tests_unit_t_manifest_LDADD = $(LDADD) $(CMOCKA_LIBS)
-tests_unit_t_quote_SOURCES = tests/unit/t-quote.c
-tests_unit_t_quote_CFLAGS = $(AM_CFLAGS) $(unit_cflags)
-tests_unit_t_quote_LDADD = $(LDADD) $(CMOCKA_LIBS)
-endif
+unit_tests += tests/unit/t-manifest tests/unit/t-quote
+fuzz_targets += tests/fuzz/fuzz-manifest

@@ -33,51 +33,10 @@ libmist_avx512_a_SOURCES = src/nn/bnact-avx512.c src/nn/conv-avx512.c \
 libmist_avx512_a_CFLAGS = $(AM_CFLAGS) $(AVX512_CFLAGS) -ffp-contract=off
 endif
 
-if HAVE_CMOCKA
-check_PROGRAMS += tests/unit/t-optim
-tests_unit_t_optim_SOURCES = tests/unit/t-optim.c
-tests_unit_t_optim_CFLAGS = $(AM_CFLAGS) $(unit_cflags)
-tests_unit_t_optim_LDADD = $(LDADD) $(CMOCKA_LIBS)
-check_PROGRAMS += tests/unit/t-profile
-tests_unit_t_profile_SOURCES = tests/unit/t-profile.c
-tests_unit_t_profile_CFLAGS = $(AM_CFLAGS) $(unit_cflags)
-tests_unit_t_profile_LDADD = $(LDADD) $(CMOCKA_LIBS)
-check_PROGRAMS += tests/unit/t-tensor tests/unit/t-conv tests/unit/t-bnact
-check_PROGRAMS += tests/unit/t-maxpool tests/unit/t-upsample tests/unit/t-linear
-tests_unit_t_tensor_SOURCES = tests/unit/t-tensor.c tests/unit/nn-views.h
-tests_unit_t_tensor_CFLAGS = $(AM_CFLAGS) $(unit_cflags)
-tests_unit_t_tensor_LDADD = $(LDADD) $(CMOCKA_LIBS)
-tests_unit_t_conv_SOURCES = tests/unit/t-conv.c tests/unit/nn-views.h tests/unit/conv-cases.h
-tests_unit_t_conv_CFLAGS = $(AM_CFLAGS) $(unit_cflags)
-tests_unit_t_conv_LDADD = $(LDADD) $(CMOCKA_LIBS)
-tests_unit_t_bnact_SOURCES = tests/unit/t-bnact.c tests/unit/nn-views.h
-tests_unit_t_bnact_CFLAGS = $(AM_CFLAGS) $(unit_cflags)
-tests_unit_t_bnact_LDADD = $(LDADD) $(CMOCKA_LIBS)
-tests_unit_t_maxpool_SOURCES = tests/unit/t-maxpool.c tests/unit/nn-views.h
-tests_unit_t_maxpool_CFLAGS = $(AM_CFLAGS) $(unit_cflags)
-tests_unit_t_maxpool_LDADD = $(LDADD) $(CMOCKA_LIBS)
-tests_unit_t_upsample_SOURCES = tests/unit/t-upsample.c tests/unit/nn-views.h
-tests_unit_t_upsample_CFLAGS = $(AM_CFLAGS) $(unit_cflags)
-tests_unit_t_upsample_LDADD = $(LDADD) $(CMOCKA_LIBS)
-tests_unit_t_linear_SOURCES = tests/unit/t-linear.c tests/unit/nn-views.h
-tests_unit_t_linear_CFLAGS = $(AM_CFLAGS) $(unit_cflags)
-tests_unit_t_linear_LDADD = $(LDADD) $(CMOCKA_LIBS)
-endif
-
 bench_programs += tests/bench/b-conv tests/bench/b-bnact
 tests_bench_b_bnact_SOURCES = tests/bench/b-bnact.c $(bench_sources)
 tests_bench_b_conv_SOURCES = tests/bench/b-conv.c $(bench_sources) tests/unit/conv-cases.h
 
-if HAVE_CMOCKA
-check_PROGRAMS += tests/unit/t-graph
-tests_unit_t_graph_SOURCES = tests/unit/t-graph.c
-tests_unit_t_graph_CFLAGS = $(AM_CFLAGS) $(unit_cflags)
-tests_unit_t_graph_LDADD = $(LDADD) $(CMOCKA_LIBS)
-endif
-
-if HAVE_CMOCKA
-check_PROGRAMS += tests/unit/t-net
-tests_unit_t_net_SOURCES = tests/unit/t-net.c
-tests_unit_t_net_CFLAGS = $(AM_CFLAGS) $(unit_cflags)
-tests_unit_t_net_LDADD = $(LDADD) $(CMOCKA_LIBS)
-endif
+unit_tests += tests/unit/t-bnact tests/unit/t-conv tests/unit/t-graph tests/unit/t-linear \
+	tests/unit/t-maxpool tests/unit/t-net tests/unit/t-optim tests/unit/t-profile \
+	tests/unit/t-tensor tests/unit/t-upsample

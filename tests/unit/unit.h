@@ -17,6 +17,9 @@
 
 #include "base/mem.h"
 
+#define TEST_GOLDEN TOP_SRCDIR "/tests/golden"
+#define TEST_SHARED TOP_SRCDIR "/../shared"
+
 /* A new empty folder under $TMPDIR; the caller removes (dir_remove) and frees. */
 static inline char *unit_tmpdir(void)
 {
