@@ -66,6 +66,15 @@ lengths() {
 	done <"$tmp/sources"
 }
 
+# What is released can be built and tested as what is cloned.
+distribution() {
+	[ -f "$build/Makefile" ] || { say "build-aux/lint.sh: $build is not configured"; return; }
+	make -s -C "$build" distdir distdir="$tmp/dist" top_distdir="$tmp/dist" >/dev/null || say "make distdir fails"
+	(cd "$tmp/dist" && find . -type f | sed 's,^\./,,' | sort) |
+		comm -23 "$tmp/files" - | grep -vE '^\.ci/|^\.gitignore$|\.gitkeep$' |
+		sed 's/$/:1: is not in the distribution (EXTRA_DIST)/' >>"$found"
+}
+
 file_names() {
 	{
 		grep -E '\.([ch]|sh|bats|bash)$' "$tmp/files" | sed 's,.*/,,' | sort | uniq -d |
@@ -149,6 +158,7 @@ analysis() {
 dependency_law
 formatting
 lengths
+distribution
 file_names
 guards
 scripts

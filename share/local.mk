@@ -29,3 +29,5 @@ dist_experiments_DATA = \
 	share/mistutils/experiments/summary.awk
 dist_experiments_SCRIPTS = share/mistutils/experiments/bytes.sh share/mistutils/experiments/row.sh \
 	share/mistutils/experiments/simulate.sh
+# What ./quickstart runs.
+EXTRA_DIST += share/mistutils/demo.sh

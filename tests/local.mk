@@ -1,6 +1,16 @@
 # Tests: unit tests are listed by their rooms; bats files, fuzz targets and benchmarks are found by
 # name. AM_CPPFLAGS of the tests finds unit.h.
-EXTRA_DIST += tests/lsan.supp tests/run tests/run-one tests/helper.bash tests/job.bash tests/template.bats tests/unit/unit.h tests/unit/conv-cases.h tests/unit/nms-cases.h tests/unit/nn-views.h tests/fuzz/run tests/faults.c
+EXTRA_DIST += tests/golden tests/fuzz/corpus tests/audit.bats tests/bench.bats \
+	tests/coco-fetch.bats tests/coco-partition.bats tests/coco-synth.bats tests/experiments.bats \
+	tests/faults.c tests/faults.sh tests/fuzz/run tests/helper.bash tests/job.bash \
+	tests/ledger.bats tests/lsan.supp tests/manual.bats tests/mist-aggregate-inbox.bats \
+	tests/mist-aggregate-strategy.bats tests/mist-aggregate.bats tests/mist-attack.bats \
+	tests/mist-detect.bats tests/mist-eval.bats tests/mist-extract.bats tests/mist-job-coco128.bats \
+	tests/mist-job-faults.bats tests/mist-job-hosts.bats tests/mist-job.bats tests/mist-model.bats \
+	tests/mist-train-mpi.bats tests/mist-train.bats tests/nightly.bats tests/parity.bats tests/run \
+	tests/run-one tests/s3d.js tests/simulate.bats tests/slurm.bash tests/sshd.bash \
+	tests/startup.bats tests/store.bats tests/template.bats tests/unit/conv-cases.h \
+	tests/unit/nms-cases.h tests/unit/nn-views.h tests/unit/unit.h
 AM_CPPFLAGS += -I$(top_srcdir)/tests/unit
 
 check-local: all
@@ -17,13 +27,11 @@ tests_hostile_LDADD = $(ARCHIVE_LIBS)
 # An auditor for audit.bats.
 check_PROGRAMS += tests/audit
 tests_audit_SOURCES = tests/audit.c
-EXTRA_DIST += tests/s3d.js tests/coco-fetch.bats tests/manual.bats
 
 # Benchmarks: medians against a yardstick timed in the same run. `make check` builds them and runs each
 # once, quickly (tests/bench.bats); BENCH=quick make bench does the same.
 check_PROGRAMS += $(bench_programs)
 bench_sources = tests/bench/bench.c tests/bench/bench.h
-EXTRA_DIST += tests/bench.bats tests/experiments.bats tests/startup.bats
 AM_CPPFLAGS += -I$(top_srcdir)/tests/bench
 bench: $(bench_programs)
 	for b in $(bench_programs); do env -u OPENBLAS_CORETYPE -u OPENBLAS_L2_SIZE ./$$b || exit; done
@@ -45,7 +53,6 @@ check-mpi:
 # Fuzz targets, tests/fuzz/fuzz-*.c, are built with clang in a tree of their own: build/fuzz.
 # FUZZ_SECONDS=300 make fuzz; FUZZ_TARGETS='yaml npy' for some of them.
 AM_CPPFLAGS += -I$(top_srcdir)/tests/fuzz
-EXTRA_DIST += tests/fuzz/run
 fuzz:
 	MIST_BUILDDIR='$(abs_builddir)' MIST_SRCDIR='$(abs_top_srcdir)' \
 		$(SHELL) $(top_srcdir)/tests/fuzz/run $(FUZZ_TARGETS)
@@ -58,5 +65,4 @@ CLEANFILES += tests/faults.so
 check-faults: all tests/faults.so
 	MIST_BUILDDIR='$(abs_builddir)' MIST_SRCDIR='$(abs_top_srcdir)' \
 		bash $(top_srcdir)/tests/faults.sh
-EXTRA_DIST += tests/faults.sh
 .PHONY: check-asan fuzz check-faults
