@@ -5,25 +5,25 @@
 #include "io/store.h"
 #include "mist/extract.h"
 #include "mist/ledger_cli.h"
+#include "mist/noise_cli.h"
 
 #include <limits.h>
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 struct opts {
 	struct cli cli; /* first: the shared options */
 	struct ledger_cli ledger;
+	struct noise_cli noise;
 	const char *weights, *cfg, *client, *dataset, *split;
-	int cut;                 /* 0: the file's */
-	int encoding, mechanism; /* -1: not given */
-	double epsilon;          /* NAN: not given */
-	double label_epsilon;    /* 0: not given */
+	int cut; /* 0: the file's */
+	int encoding;
+	double label_epsilon; /* 0: not given */
 	int img;
 	bool hflip, no_labels, strict;
 };
 
-enum { KEY_ENCODING = 0x100, KEY_MECHANISM, KEY_IMG, KEY_CLIENT, KEY_HFLIP };
+enum { KEY_ENCODING = 0x100, KEY_IMG, KEY_CLIENT, KEY_HFLIP };
 enum { KEY_LABELS = 0x110, KEY_LABEL_EPSILON, KEY_STRICT, KEY_CFG, KEY_SPLIT };
 
 static const struct argp_option options[] = {
@@ -33,12 +33,6 @@ static const struct argp_option options[] = {
 	 "Send what crosses from before this layer (default: the file's, or 4)", 0},
 	{"encoding", KEY_ENCODING, "KIND", 0,
 	 "bit (default), u8, f16 or f32; only bits can be sent with noise", 0},
-	{"mechanism", KEY_MECHANISM, "NAME", 0,
-	 "rr: randomised response, each bit flipped with probability 1/(1+exp(E)) (default for "
-	 "bits); sue: 1/(1+exp(E/2)), what Plato and Sedna mean; none: no noise and no privacy, to "
-	 "be asked for by name where bits are sent",
-	 0},
-	{"epsilon", 'e', "E", 0, "Privacy parameter, per bit; rr and sue need it", 0},
 	{"img", KEY_IMG, "SIZE", 0, "Side of the letterboxed square (default 640)", 0},
 	{"client", KEY_CLIENT, "NAME", 0, "Who sends (default: the data set's name)", 0},
 	{"hflip", KEY_HFLIP, NULL, 0,
@@ -58,17 +52,9 @@ static void check(struct opts *o, struct argp_state *state)
 		return;
 	if (!o->weights || !o->dataset)
 		argp_error(state, "no %s was given", o->weights ? "DATASET" : "--weights");
-	if (o->encoding != ENCODING_BIT && o->mechanism > MECHANISM_NONE)
-		argp_error(state, "--mechanism %s is for bits: --encoding %s has no noise",
-			   mechanism_names[o->mechanism], encoding_names[o->encoding]);
-	if (o->mechanism < 0)
-		o->mechanism = o->encoding == ENCODING_BIT ? MECHANISM_RR : MECHANISM_NONE;
+	noise_cli_check(&o->noise, (enum encoding)o->encoding, state);
 	if (o->no_labels && o->label_epsilon > 0)
 		argp_error(state, "--no-labels leaves none for --label-epsilon");
-	if (o->mechanism == MECHANISM_NONE && !isnan(o->epsilon))
-		argp_error(state, "--epsilon means nothing without noise");
-	if (o->mechanism != MECHANISM_NONE && isnan(o->epsilon))
-		argp_error(state, "no --epsilon was given (bits without noise: --mechanism none)");
 }
 
 static error_t parse(int key, char *arg, struct argp_state *state)
@@ -79,6 +65,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case ARGP_KEY_INIT:
 		state->child_inputs[0] = &o->cli;
 		state->child_inputs[1] = &o->ledger;
+		state->child_inputs[2] = &o->noise;
 		return 0;
 	case 'w':
 		o->weights = arg;
@@ -91,12 +78,6 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		return 0;
 	case KEY_ENCODING:
 		o->encoding = cli_choice(state, "--encoding", arg, encoding_names);
-		return 0;
-	case KEY_MECHANISM:
-		o->mechanism = cli_choice(state, "--mechanism", arg, mechanism_names);
-		return 0;
-	case 'e':
-		o->epsilon = cli_positive(state, "--epsilon", arg);
 		return 0;
 	case KEY_IMG:
 		o->img = (int)cli_long(state, "--img", arg, 32, 8192);
@@ -132,7 +113,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 }
 
 static const struct argp_child children[] = {
-	{&cli_argp, 0, NULL, -1}, {&ledger_argp, 0, NULL, 0}, {0}};
+	{&cli_argp, 0, NULL, -1}, {&ledger_argp, 0, NULL, 0}, {&noise_argp, 0, NULL, 0}, {0}};
 
 static const struct argp argp = {
 	options,
@@ -200,7 +181,7 @@ static int with_data(const struct opts *o, const struct model *m, struct err *er
 				      .progress = advance};
 	const char *kernel = getenv("MIST_KERNEL");
 	struct dataset *d;
-	struct noise noise;
+	struct noise noise = {0};
 	char *client;
 	int rc = -1;
 
@@ -212,7 +193,7 @@ static int with_data(const struct opts *o, const struct model *m, struct err *er
 		return -1;
 	client = o->client ? xstrdup(o->client) : extract_client(o->dataset);
 	opt.client = client;
-	if (!noise_init(&noise, (enum mechanism)o->mechanism, o->epsilon, opt.seed, err) &&
+	if (!extract_cut(m, &opt.cut, err) && !noise_cli_make(&o->noise, m, &opt, &noise, err) &&
 	    !ledger_cli_open(&o->ledger, &notices, &opt.ledger, err)) {
 		extract_key(&noise, opt.ledger);
 		rc = extract(o, m, d, &noise, &opt, err);
@@ -242,9 +223,10 @@ static int run(void *opts, struct err *err)
 
 int main(int argc, char **argv)
 {
-	struct opts opts = {.ledger = LEDGER_CLI_INIT, .encoding = ENCODING_BIT, .img = 640};
+	struct opts opts = {.ledger = LEDGER_CLI_INIT,
+			    .noise = NOISE_CLI_INIT,
+			    .encoding = ENCODING_BIT,
+			    .img = 640};
 
-	opts.mechanism = -1;
-	opts.epsilon = NAN;
 	return store_main(argc, argv, &argp, &opts, run);
 }

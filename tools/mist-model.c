@@ -51,6 +51,10 @@ static const struct cli_row rows[] = {
 	 "calibrate: the noise that the gate is for, per bit (default: none)", NULL},
 	{"mechanism", 264, "NAME", CLI_CHOICE, TO(gate.mechanism), 0, 0, CALIBRATE,
 	 "calibrate: rr (default with --epsilon), sue or none", mechanism_names},
+	{"pool", 266, "N", CLI_INT, TO(gate.pool), 1, GATE_MAX_POOL, CALIBRATE,
+	 "calibrate: average squares of N x N values to one bit, without a filter (default 1: "
+	 "none)",
+	 NULL},
 	{"filter", 265, "SIZE", CLI_INT, TO(gate.filter), 0, GATE_MAX_FILTER, CALIBRATE,
 	 "calibrate: estimate a value from the bits around it, SIZE by SIZE of all channels "
 	 "(default 3; 0: from its own bit)",

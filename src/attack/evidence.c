@@ -48,8 +48,7 @@ static void take_header(struct evidence *e, const struct features_header *h)
 	for (i = 0; i < h->ntensors; i++) {
 		e->shape[i] = (struct shape){h->shape[i].c, h->shape[i].h, h->shape[i].w};
 		e->offset[i] = e->bytes;
-		e->bytes += gate_payload_bytes(h->encoding, h->shape[i].c, h->shape[i].h,
-					       h->shape[i].w);
+		e->bytes += gate_bytes(&h->gates.gate[i], h->shape[i].h, h->shape[i].w);
 	}
 }
 

@@ -1,5 +1,7 @@
 #include "attack/likelihood.h"
 
+#include "mist/thin.h"
+
 #include <math.h>
 
 /* Deviation of sent floats in units of a channel's spread: what a search of some hundred steps gets
@@ -57,6 +59,34 @@ static double bit_row(const struct likelihood *l, const unsigned char *payload, 
 	return sum;
 }
 
+/* A thinned gate's bits (thin.h): each pulls at all of its square. What was not sent pulls nowhere. */
+static double thin_bits(const struct likelihood *l, const unsigned char *payload, double q,
+			const struct view *x, const struct view *dx, int i)
+{
+	const struct gate *g = l->gate;
+	const int h = thin_side(g, x->h), w = thin_side(g, x->w);
+	uint64_t k = 0;
+	size_t next = 0;
+	double sum = 0;
+	int c, y, col;
+
+	for (c = 0; c < g->c; c++)
+		for (y = 0; y < h; y++)
+			for (col = 0; col < w; col++, k++) {
+				float da = 0;
+
+				if (thin_sends(g, k)) {
+					sum += bit(thin_mean(g, x, i, y, col, c),
+						   payload[next / 8] & 0x80 >> next % 8, (float)q,
+						   g->threshold ? g->threshold[c] : 0,
+						   (float)l->sharpness * l->spread[c], &da);
+					next++;
+				}
+				thin_share(g, dx, i, y, col, c, da);
+			}
+	return sum;
+}
+
 double likelihood_of(const struct likelihood *l, const unsigned char *payload, double q,
 		     const struct view *x, const struct view *dx, int i, float *sent)
 {
@@ -66,7 +96,9 @@ double likelihood_of(const struct likelihood *l, const unsigned char *payload, d
 
 	if (l->gate->encoding != ENCODING_BIT)
 		gate_decode(l->gate, payload, &y, 0);
-	for (row = 0; row < x->h; row++) {
+	if (thin_has(l->gate))
+		sum = thin_bits(l, payload, q, x, dx, i);
+	for (row = 0; row < x->h && !thin_has(l->gate); row++) {
 		if (l->gate->encoding == ENCODING_BIT) {
 			sum += bit_row(l, payload, q, x, dx, i, row);
 			continue;

@@ -6,6 +6,7 @@
 #include "data/letterbox.h"
 #include "mist/extract.h"
 #include "mist/features.h"
+#include "mist/thin.h"
 #include "mist/wiener.h"
 #include "nn/net.h"
 
@@ -20,6 +21,9 @@ struct run {
 	int ntensors;
 	struct calibration *cal[FEATURES_MAX_TENSORS];
 	struct wiener *wiener[FEATURES_MAX_TENSORS];
+	float *pooled
+		[FEATURES_MAX_TENSORS]; /* where the gates average first; as many as unpooled */
+	int pool;
 	struct gates gates;
 };
 
@@ -30,6 +34,7 @@ static void run_release(struct run *r)
 	for (i = 0; i < r->ntensors; i++) {
 		calibration_free(r->cal[i]);
 		wiener_free(r->wiener[i]);
+		free(r->pooled[i]);
 	}
 	gates_release(&r->gates);
 	net_free(r->net);
@@ -42,7 +47,7 @@ static int run_init(struct run *r, const struct model *m, int images,
 		.to = opt->cut, .max_n = 1, .h = opt->img, .w = opt->img, .path = opt->path};
 	int per_image = VALUES_PER_CHANNEL / images > 0 ? VALUES_PER_CHANNEL / images : 1, i;
 
-	*r = (struct run){0};
+	*r = (struct run){.pool = opt->pool};
 	r->net = net_new(m->graph, &net, pool, err);
 	if (!r->net)
 		return -1;
@@ -55,10 +60,27 @@ static int run_init(struct run *r, const struct model *m, int images,
 		struct view v = net_output(r->net, i, 1);
 		int positions = v.h * v.w;
 
+		if (r->pool > 1)
+			r->pooled[i] =
+				xcalloc((size_t)positions * (size_t)v.c, sizeof(*r->pooled[i]));
 		r->cal[i] =
 			calibration_new(v.c, images, per_image < positions ? per_image : positions);
 	}
 	return 0;
+}
+
+/* What the thresholds of a gate that averages stand before. */
+static struct view pool_view(const struct run *r, const struct view *x, float *pooled)
+{
+	const struct gate g = {.pool = r->pool, .c = x->c};
+	const struct view to = {pooled, 1, thin_side(&g, x->h), thin_side(&g, x->w), x->c, x->c, 0};
+	int y, col, c;
+
+	for (y = 0; y < to.h; y++)
+		for (col = 0; col < to.w; col++)
+			for (c = 0; c < to.c; c++)
+				view_at(&to, 0, y, col)[c] = thin_mean(&g, x, 0, y, col, c);
+	return to;
 }
 
 static int look_at(struct run *r, struct model *m, const char *path, int img, struct err *err)
@@ -76,6 +98,8 @@ static int look_at(struct run *r, struct model *m, const char *path, int img, st
 	for (i = 0; i < r->ntensors; i++) {
 		struct view v = net_output(r->net, i, 1);
 
+		if (r->pool > 1)
+			v = pool_view(r, &v, r->pooled[i]);
 		if (!r->gates.n)
 			calibration_add(r->cal[i], &v, 0);
 		else if (r->wiener[i])
@@ -109,6 +133,7 @@ static int make_gates(struct run *r, const struct calibrate_options *opt, struct
 		struct gate *g = &r->gates.gate[i];
 
 		gate_init(g, ENCODING_BIT, net_output(r->net, i, 1).c);
+		g->pool = r->pool > 1 ? r->pool : 0;
 		gate_set_noise(g, &noise);
 		g->debias = noise.mechanism != MECHANISM_NONE && noise.q < 0.5;
 		if (!rc)
@@ -181,6 +206,8 @@ static int check_options(struct calibrate_options *o, struct err *err)
 			err, STATUS_USAGE,
 			"--mechanism %s needs an --epsilon that is finite and above 0, not %g",
 			mechanism_names[o->mechanism], o->epsilon);
+	if (o->pool > 1)
+		o->filter = 0;
 	if (o->filter && o->filter % 2 == 0)
 		return err_set(err, STATUS_USAGE, "--filter %d is not odd", o->filter);
 	return 0;

@@ -17,6 +17,7 @@ struct calibrate_options {
 	int mechanism; /* that the gate is for, an enum mechanism; -1: rr with an epsilon, else none */
 	double epsilon; /* 0: not given */
 	int filter;     /* odd side of the filter that the gate gets (wiener.h); 0: none */
+	int pool; /* side of the squares that the gate averages (thin.h), which then has no filter */
 	enum conv_path path;
 	const struct notices *notices; /* pictures that are left out */
 };

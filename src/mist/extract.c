@@ -5,8 +5,10 @@
 #include "mist/extract_account.h"
 #include "mist/extract_gate.h"
 #include "mist/labelnoise.h"
+#include "mist/thin.h"
 #include "nn/net.h"
 
+#include <inttypes.h>
 #include <limits.h>
 #include <math.h>
 #include <pthread.h>
@@ -40,9 +42,11 @@ struct extract {
 	struct labelnoise labelnoise; /* where classes are randomised */
 	struct extract_options opt;
 	struct features_header header;
-	size_t payload_bytes;   /* of one release */
-	double release_epsilon; /* what it costs the first time */
-	char *context;          /* what besides the clean bits determines a release's noise */
+	size_t payload_bytes; /* of one release */
+	size_t bytes[FEATURES_MAX_TENSORS],
+		sent[FEATURES_MAX_TENSORS]; /* of each tensor; and bits */
+	double release_epsilon;             /* what it costs the first time */
+	char *context; /* what besides the clean bits determines a release's noise */
 	struct worker *workers;
 	int nworkers;
 	struct pool *pool;
@@ -152,9 +156,17 @@ static int fill_shapes(struct extract *x, struct err *err)
 		h->shape[i].c = s.c;
 		h->shape[i].h = s.h;
 		h->shape[i].w = s.w;
-		x->payload_bytes += gate_payload_bytes(h->encoding, s.c, s.h, s.w);
 	}
-	return extract_gates(x->model, h->cut, h->encoding, x->noise, &h->gates, err);
+	if (extract_gates(x->model, h->cut, h->encoding, x->noise, &x->opt.thin, &h->gates, err))
+		return -1;
+	for (i = 0; i < h->ntensors; i++) {
+		const struct gate *g = &h->gates.gate[i];
+
+		x->sent[i] = gate_sent(g, h->shape[i].h, h->shape[i].w);
+		x->bytes[i] = gate_bytes(g, h->shape[i].h, h->shape[i].w);
+		x->payload_bytes += x->bytes[i];
+	}
+	return 0;
 }
 
 /* Releases with other probabilities or shapes are others, whatever their bits. The caller frees. */
@@ -167,6 +179,13 @@ static char *noise_context(const struct features_header *h, const struct noise *
 		   (uintmax_t)n->threshold);
 	for (i = 0; i < h->ntensors; i++)
 		buf_printf(&text, ", %dx%dx%d", h->shape[i].c, h->shape[i].h, h->shape[i].w);
+	for (i = 0; i < h->gates.n; i++) {
+		const struct gate *g = &h->gates.gate[i];
+
+		if (thin_has(g)) /* nothing else would tell two subsets apart */
+			buf_printf(&text, ", pool %d, keep %" PRIu32 " of %" PRIu64, g->pool,
+				   g->keep, g->keep ? g->subset : 0);
+	}
 	return buf_detach(&text);
 }
 
@@ -187,6 +206,7 @@ static int fill_header(struct extract *x, struct err *err)
 	h->mechanism = x->noise->mechanism;
 	h->epsilon = x->noise->epsilon;
 	h->epsilon_effective = x->noise->epsilon_effective;
+	h->epsilon_image = x->opt.epsilon_image;
 	h->q = x->noise->q;
 	h->seeded = x->noise->seeded;
 	h->releases = x->opt.hflip ? 2 : 1;
@@ -333,7 +353,7 @@ static void encode(const struct extract *x, struct worker *w, unsigned char *pay
 		const struct view out = net_output(w->net, i, 1);
 
 		gate_encode(g, &out, 0, payload);
-		payload += gate_payload_bytes(g->encoding, out.c, out.h, out.w);
+		payload += x->bytes[i];
 	}
 }
 
@@ -348,9 +368,9 @@ static void add_noise(const struct extract *x, unsigned char *payload, uint8_t t
 	if (x->opt.ledger)
 		ledger_key_tag(ledger_key(x->opt.ledger), n.key, tag);
 	for (i = 0; i < h->ntensors && n.mechanism != MECHANISM_NONE; i++) {
-		gate_flip(&n, (uint64_t)i, payload, h->shape[i].c, h->shape[i].h, h->shape[i].w);
-		payload += gate_payload_bytes(h->encoding, h->shape[i].c, h->shape[i].h,
-					      h->shape[i].w);
+		gate_flip_payload(&h->gates.gate[i], &n, (uint64_t)i, payload, h->shape[i].h,
+				  h->shape[i].w, x->sent[i]);
+		payload += x->bytes[i];
 	}
 	noise_release(&n);
 }
@@ -472,8 +492,7 @@ static int write_release(struct extract *x, struct worker *w, const struct item 
 	s.key = key;
 	for (i = 0; i < h->ntensors; i++) {
 		s.data[i] = payload;
-		s.size[i] = gate_payload_bytes(h->encoding, h->shape[i].c, h->shape[i].h,
-					       h->shape[i].w);
+		s.size[i] = x->bytes[i];
 		payload += s.size[i];
 	}
 	rc = features_write(x->writer, &s, err);

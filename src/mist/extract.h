@@ -15,11 +15,14 @@
 #include "mist/certificate.h"
 #include "mist/ledger.h"
 #include "mist/noise.h"
+#include "mist/thin.h"
 #include "model/model.h"
 #include "nn/conv.h"
 
 struct extract_options {
-	int cut; /* 0: the weight file's mist.cut_layer, or 4 */
+	struct thinning thin; /* which bits are sent (ration.h) */
+	double epsilon_image; /* what an image may cost, for the header; 0: no such budget */
+	int cut;              /* 0: the weight file's mist.cut_layer, or 4 */
 	int img;
 	enum encoding encoding;
 	const char *client, *program; /* names for the header */

@@ -89,7 +89,7 @@ static int check_channels(const struct model *m, const struct gates *g, const in
 }
 
 int extract_gates(const struct model *m, int cut, enum encoding encoding, const struct noise *noise,
-		  struct gates *out, struct err *err)
+		  const struct thinning *thin, struct gates *out, struct err *err)
 {
 	int layers[FEATURES_MAX_TENSORS], n, i, own;
 
@@ -115,5 +115,7 @@ int extract_gates(const struct model *m, int cut, enum encoding encoding, const 
 		/* training is noisy, inference clean: the mean must not move (privacy: post-processing) */
 		g->debias = noise->mechanism != MECHANISM_NONE && noise->q < 0.5;
 	}
+	if (encoding == ENCODING_BIT)
+		thin_set(out->gate, n, thin);
 	return 0;
 }

@@ -6,11 +6,11 @@
 #ifndef MIST_MIST_EXTRACT_GATE_H
 #define MIST_MIST_EXTRACT_GATE_H
 
-#include "mist/gate.h"
+#include "mist/thin.h"
 #include "model/model.h"
 
-/* One gate per tensor that crosses `cut`, with the noise's mechanism. */
+/* One gate per tensor that crosses `cut`, with the noise's mechanism and thinned as asked. */
 int extract_gates(const struct model *m, int cut, enum encoding encoding, const struct noise *noise,
-		  struct gates *out, struct err *err);
+		  const struct thinning *thin, struct gates *out, struct err *err);
 
 #endif

@@ -2,7 +2,7 @@
  * features.h - feature streams: what crosses the cut, as a tar that webdataset reads.
  *
  *	mist.json	begins a segment: who extracted what, and how (struct features_header)
- *	KEY.feat.npy	a gate's payload (gate.h); with several crossing tensors KEY.feat0.npy, …
+ *	KEY.feat.npy	a gate's payload (gate.h, thin.h); with several crossing tensors KEY.feat0.npy, …
  *	KEY.txt		YOLO label lines in letterboxed coordinates; absent where labels are "none"
  *	KEY.json	original size, ratio and padding of the letterbox
  *	mist.end.json	ends a segment: "samples", and "sha256" over all its members before, for
@@ -36,6 +36,7 @@ struct features_header { /* mist.json */
 	enum encoding encoding;
 	enum mechanism mechanism;
 	double epsilon, epsilon_effective, q; /* per bit; 0, infinite and 0 for none */
+	double epsilon_image; /* what an image may cost with all its releases; 0: no such budget */
 	bool seeded;
 	int releases;         /* samples made of one image: 2 with a mirrored copy */
 	char *labels;         /* "clear", "none", "rr" */
@@ -50,13 +51,13 @@ struct features_header { /* mist.json */
 
 /* Releases what is inside; zeroed, it may be released again. */
 void features_header_release(struct features_header *h);
-/* Bits (values) of one sample. */
+/* Bits (values) that one sample carries; looks at every position of a subset (thin.h). */
 size_t features_values(const struct features_header *h);
 /* What the header says of privacy, for no images yet; `labels` is borrowed from it. */
 struct privacy features_privacy(const struct features_header *h);
 /*
  * Do two segments hold features of one kind: the same extractor, cut, encoding, mechanism, shapes,
- * image size, class names, thresholds and levels? Epsilon may differ. -1 and a sentence that names the
+ * image size, class names, thresholds, levels and the same bits? Epsilon may differ. -1 and a sentence that names the
  * difference.
  */
 int features_fit(const struct features_header *a, const struct features_header *b, struct err *err);

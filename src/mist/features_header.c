@@ -7,16 +7,20 @@
 #include "mist/labelnoise.h"
 
 #include <float.h>
+#include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define FORMAT       "mist-features"
 #define FORMAT_MAJOR 1
-#define FORMAT_MINOR 1 /* 1.1: label_epsilon, and the gate's means */
+#define FORMAT_MINOR                                                                               \
+	2 /* 1.1: label_epsilon, and the gate's means; 1.2: epsilon_image, thinned gates */
 /* A side of 65536 pixels at the image; no crossing tensor is larger or has more channels. */
-#define MAX_DIM      65536
-#define MAX_VALUES   ((size_t)1 << 28)
+#define MAX_DIM    65536
+#define MAX_VALUES ((size_t)1 << 28)
+/* YOLOv5x at 1280 pixels crosses its first cut with 2^25; three seconds' worth would be 2^31. */
+#define MAX_SUBSET   ((size_t)1 << 26)
 #define MAX_IMG      65536
 #define MAX_RELEASES 1024
 
@@ -40,7 +44,7 @@ size_t features_values(const struct features_header *h)
 	int i;
 
 	for (i = 0; i < h->ntensors; i++)
-		sum += gate_values(h->shape[i].c, h->shape[i].h, h->shape[i].w);
+		sum += gate_sent(&h->gates.gate[i], h->shape[i].h, h->shape[i].w);
 	return sum;
 }
 
@@ -87,13 +91,13 @@ static json_t *names_to_json(const struct features_header *h)
 /* The three figures that are never given one without the others (privacy: honest numbers). */
 static json_t *privacy_to_json(const struct features_header *h)
 {
-	const double per_image = h->epsilon_effective * (double)features_values(h) * h->releases;
+	const struct privacy p = features_privacy(h);
 	json_t *o = json_object();
 
-	json_object_set_new(o, "bits_per_release", json_integer((json_int_t)features_values(h)));
+	json_object_set_new(o, "bits_per_release", json_integer((json_int_t)p.values));
 	json_object_set_new(o, "releases_per_image", json_integer(h->releases));
-	json_object_set_new(o, "epsilon_per_bit", number_or_null(h->epsilon_effective));
-	json_object_set_new(o, "epsilon_per_image", number_or_null(per_image));
+	json_object_set_new(o, "epsilon_per_bit", number_or_null(p.per_bit));
+	json_object_set_new(o, "epsilon_per_image", number_or_null(privacy_per_image(&p)));
 	return o;
 }
 
@@ -116,6 +120,8 @@ char *features_header_json(const struct features_header *h)
 	json_object_set_new(o, "mechanism", json_string(mechanism_names[h->mechanism]));
 	json_object_set_new(o, "epsilon", number_or_null(h->epsilon));
 	json_object_set_new(o, "epsilon_effective", number_or_null(h->epsilon_effective));
+	if (h->epsilon_image > 0)
+		json_object_set_new(o, "epsilon_image", json_real(h->epsilon_image));
 	json_object_set_new(o, "flip_probability", json_real(h->q));
 	json_object_set_new(o, "seeded", json_boolean(h->seeded));
 	json_object_set_new(o, "labels", json_string(h->labels));
@@ -204,6 +210,16 @@ static int get_shape(const char *name, const json_t *list, int i, struct feature
 	return 0;
 }
 
+static size_t shape_values(const struct features_header *h)
+{
+	size_t sum = 0;
+	int i;
+
+	for (i = 0; i < h->ntensors; i++)
+		sum += gate_values(h->shape[i].c, h->shape[i].h, h->shape[i].w);
+	return sum;
+}
+
 static int get_shapes(const char *name, const json_t *o, struct features_header *h, struct err *err)
 {
 	const json_t *list = json_get_array(name, o, "shapes", err);
@@ -217,7 +233,7 @@ static int get_shapes(const char *name, const json_t *o, struct features_header 
 	for (h->ntensors = 0; h->ntensors < (int)n; h->ntensors++)
 		if (get_shape(name, list, h->ntensors, h, err))
 			return -1;
-	if (features_values(h) > MAX_VALUES)
+	if (shape_values(h) > MAX_VALUES)
 		return err_set(err, STATUS_INPUT, "%s: more than %zu values in a sample", name,
 			       MAX_VALUES);
 	return 0;
@@ -231,6 +247,24 @@ static int get_names(const char *name, const json_t *o, struct features_header *
 	if (!list || json_get_strings(name, list, &h->names, &n, err))
 		return -1;
 	h->nnames = (int)n;
+	return 0;
+}
+
+/* Positions are counted one by one, so they are bounded before. */
+static int check_thinning(const char *name, const struct features_header *h, struct err *err)
+{
+	int i;
+
+	for (i = 0; i < h->gates.n; i++) {
+		const struct gate *g = &h->gates.gate[i];
+
+		if (g->keep && shape_values(h) > MAX_SUBSET)
+			return err_set(err, STATUS_INPUT, "%s: a subset of more than %zu values",
+				       name, MAX_SUBSET);
+		if (!gate_sent(g, h->shape[i].h, h->shape[i].w))
+			return err_set(err, STATUS_INPUT, "%s: a tensor of which no bit is sent",
+				       name);
+	}
 	return 0;
 }
 
@@ -262,7 +296,7 @@ static int get_gates(const char *name, const json_t *o, struct features_header *
 			return err_set(err, STATUS_INPUT, "%s: the gate contradicts the header",
 				       name);
 	}
-	return 0;
+	return check_thinning(name, h, err);
 }
 
 static int get_labels(const char *name, const json_t *o, struct features_header *h, struct err *err)
@@ -299,6 +333,23 @@ static int get_privacy(const char *name, const json_t *o, struct features_header
 	return json_get_bool(name, o, "seeded", &h->seeded, err);
 }
 
+/* What an image may cost must cover what it does. */
+static int get_epsilon_image(const char *name, const json_t *o, struct features_header *h,
+			     struct err *err)
+{
+	const struct privacy p = features_privacy(h);
+
+	if (!json_object_get(o, "epsilon_image"))
+		return 0;
+	if (json_get_double(name, o, "epsilon_image", 0, DBL_MAX, &h->epsilon_image, err))
+		return -1;
+	if (!(privacy_per_image(&p) <= h->epsilon_image))
+		return err_set(err, STATUS_INPUT,
+			       "%s: epsilon_image is %g, and an image costs more", name,
+			       h->epsilon_image);
+	return 0;
+}
+
 int features_header_parse(const char *name, const char *text, size_t size,
 			  struct features_header *h, struct err *err)
 {
@@ -317,7 +368,7 @@ int features_header_parse(const char *name, const char *text, size_t size,
 	    !get_privacy(name, o, h, err) && !get_text(name, o, "program", &h->program, err)) {
 		h->cut = (int)cut;
 		h->img = (int)img;
-		rc = get_gates(name, o, h, err);
+		rc = get_gates(name, o, h, err) || get_epsilon_image(name, o, h, err) ? -1 : 0;
 	}
 	json_decref(o);
 	h->json = xstrndup(text, size);
@@ -360,6 +411,29 @@ static bool same_names(const struct features_header *a, const struct features_he
 	return a->nnames == b->nnames;
 }
 
+static void describe_bits(const struct gate *g, char *out, size_t size)
+{
+	char part[64] = "all positions";
+
+	if (g->keep)
+		snprintf(part, sizeof(part), "%.4g %% of the positions (subset %" PRIu64 ")",
+			 ldexp(100.0 * g->keep, -32), g->subset);
+	if (g->pool > 1)
+		snprintf(out, size, "%dx%d squares, %s", g->pool, g->pool,
+			 g->keep ? part : "all of them");
+	else
+		snprintf(out, size, "%s", part);
+}
+
+static int fail_bits(const struct gate *a, const struct gate *b, struct err *err)
+{
+	char one[128], two[128];
+
+	describe_bits(a, one, sizeof(one));
+	describe_bits(b, two, sizeof(two));
+	return err_set(err, STATUS_INPUT, "bits of %s and of %s do not mix", one, two);
+}
+
 int features_fit(const struct features_header *a, const struct features_header *b, struct err *err)
 {
 	int i;
@@ -387,8 +461,11 @@ int features_fit(const struct features_header *a, const struct features_header *
 	if (strcmp(a->labels, b->labels))
 		return err_set(err, STATUS_INPUT, "label policies '%s' and '%s' do not mix",
 			       a->labels, b->labels);
-	for (i = 0; i < a->gates.n; i++)
+	for (i = 0; i < a->gates.n; i++) {
+		if (!gate_same_bits(&a->gates.gate[i], &b->gates.gate[i]))
+			return fail_bits(&a->gates.gate[i], &b->gates.gate[i], err);
 		if (!same_gate(&a->gates.gate[i], &b->gates.gate[i]))
 			return err_set(err, STATUS_INPUT, "the gates differ");
+	}
 	return 0;
 }

@@ -11,6 +11,7 @@
 #include "io/safetensors.h"
 #include "io/tarstream.h"
 #include "mist/features.h"
+#include "mist/thin.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -32,6 +33,7 @@ struct features_reader {
 	bool keep_going;
 
 	struct features_header header;
+	size_t bytes[FEATURES_MAX_TENSORS]; /* of the header's payloads */
 	struct digest digest;
 	bool inside; /* a segment that has not ended */
 	long segments, segment_samples, samples;
@@ -129,6 +131,7 @@ static int begin_segment(struct features_reader *r, struct err *err)
 {
 	struct features_header h;
 	struct member *m;
+	int i;
 
 	if (r->inside)
 		return truncated(r, err);
@@ -144,6 +147,8 @@ static int begin_segment(struct features_reader *r, struct err *err)
 	}
 	features_header_release(&r->header);
 	r->header = h;
+	for (i = 0; i < h.ntensors; i++)
+		r->bytes[i] = gate_bytes(&h.gates.gate[i], h.shape[i].h, h.shape[i].w);
 	r->inside = true;
 	r->segments++;
 	r->segment_samples = 0;
@@ -232,10 +237,12 @@ static int take_tensor(struct features_reader *r, const struct member *m, int i,
 	const size_t width = (size_t)h->shape[i].w;
 	const size_t dim[3] = {(size_t)h->shape[i].c, (size_t)h->shape[i].h,
 			       h->encoding == ENCODING_BIT ? (width + 7) / 8 : width};
+	const bool thin = thin_has(&h->gates.gate[i]);
 	struct npy npy;
 
 	if (npy_parse(m->name.data, m->content.data, m->content.len, &npy, err) ||
-	    npy_expect(m->name.data, &npy, types[h->encoding], 3, dim, err))
+	    npy_expect(m->name.data, &npy, types[h->encoding], thin ? 1 : 3,
+		       thin ? &r->bytes[i] : dim, err))
 		return fail(r, err);
 	if (h->encoding == ENCODING_F16 || h->encoding == ENCODING_F32) {
 		size_t bad;

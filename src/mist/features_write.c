@@ -7,6 +7,7 @@
 #include "io/npy.h"
 #include "io/tarstream.h"
 #include "mist/features.h"
+#include "mist/thin.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +16,8 @@ struct features_writer {
 	struct tarstream_writer tar;
 	struct digest digest;
 	struct features_header shape; /* only what describes the tensors; nothing to release */
+	size_t bytes[FEATURES_MAX_TENSORS];
+	bool thin[FEATURES_MAX_TENSORS]; /* a payload without rows (thin.h) */
 	bool labels;
 	long samples;
 	json_t *end;
@@ -48,7 +51,7 @@ static struct features_writer *create(const char *path, const struct features_he
 {
 	struct features_writer *w = xcalloc(1, sizeof(*w));
 	char *json = features_header_json(h);
-	int rc = check_readable(json, err);
+	int rc = check_readable(json, err), i;
 
 	if (!rc)
 		rc = tarstream_create(&w->tar, path, err);
@@ -63,6 +66,10 @@ static struct features_writer *create(const char *path, const struct features_he
 	w->shape.ntensors = h->ntensors;
 	memcpy(w->shape.shape, h->shape, sizeof(h->shape));
 	w->shape.encoding = h->encoding;
+	for (i = 0; i < h->ntensors; i++) {
+		w->bytes[i] = gate_bytes(&h->gates.gate[i], h->shape[i].h, h->shape[i].w);
+		w->thin[i] = thin_has(&h->gates.gate[i]);
+	}
 	w->labels = strcmp(h->labels, "none") != 0;
 	w->end = json_object();
 	buf_add_str(&w->name, "mist.json");
@@ -105,15 +112,17 @@ static int add_tensor(struct features_writer *w, const struct features_sample *s
 			       h->encoding == ENCODING_BIT ? (width + 7) / 8 : width};
 	char suffix[24];
 
-	BUG_IF(s->size[i] !=
-	       gate_payload_bytes(h->encoding, h->shape[i].c, h->shape[i].h, h->shape[i].w));
+	BUG_IF(s->size[i] != w->bytes[i]);
 	if (h->ntensors == 1)
 		snprintf(suffix, sizeof(suffix), "feat.npy");
 	else
 		snprintf(suffix, sizeof(suffix), "feat%d.npy", i);
 	set_name(w, s->key, suffix);
 	buf_clear(&w->content);
-	npy_add_header(&w->content, types[h->encoding], 3, dim);
+	if (w->thin[i])
+		npy_add_header(&w->content, NPY_U1, 1, &w->bytes[i]);
+	else
+		npy_add_header(&w->content, types[h->encoding], 3, dim);
 	buf_add(&w->content, s->data[i], s->size[i]);
 	return add_member(w, w->content.data, w->content.len, err);
 }

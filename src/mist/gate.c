@@ -2,6 +2,7 @@
 
 #include "base/mem.h"
 #include "io/half.h"
+#include "mist/thin.h"
 
 #include <endian.h>
 #include <stdlib.h>
@@ -68,10 +69,19 @@ static bool same_floats(const float *a, const float *b, int n)
 	return a == b || (a && b && !memcmp(a, b, (size_t)n * sizeof(*a)));
 }
 
+bool gate_same_bits(const struct gate *a, const struct gate *b)
+{
+	if (!thin_has(a) || !thin_has(b))
+		return thin_has(a) == thin_has(b);
+	return (a->pool > 1 ? a->pool : 1) == (b->pool > 1 ? b->pool : 1) && a->keep == b->keep &&
+	       (!a->keep || a->subset == b->subset);
+}
+
 bool gate_same_levels(const struct gate *a, const struct gate *b)
 {
-	return a->c == b->c && same_floats(a->threshold, b->threshold, a->c) &&
-	       same_floats(a->low, b->low, a->c) && same_floats(a->high, b->high, a->c);
+	return gate_same_bits(a, b) && a->c == b->c &&
+	       same_floats(a->threshold, b->threshold, a->c) && same_floats(a->low, b->low, a->c) &&
+	       same_floats(a->high, b->high, a->c);
 }
 
 void gate_lend_filter(struct gate *to, const struct gate *from)
@@ -118,6 +128,17 @@ size_t gate_payload_bytes(enum encoding encoding, int c, int h, int w)
 	return 0;
 }
 
+size_t gate_sent(const struct gate *g, int h, int w)
+{
+	return thin_has(g) ? thin_count(g, h, w) : gate_values(g->c, h, w);
+}
+
+size_t gate_bytes(const struct gate *g, int h, int w)
+{
+	return thin_has(g) ? (thin_count(g, h, w) + 7) / 8
+			   : gate_payload_bytes(g->encoding, g->c, h, w);
+}
+
 /* ------------------------------------------------------------------ one bit a value */
 
 /*
@@ -133,23 +154,32 @@ struct block {
 	float threshold[BLOCK], low[BLOCK], high[BLOCK];
 };
 
+struct gate_levels gate_levels(const struct gate *g, int c, bool debias)
+{
+	const double stretch = debias && g->debias && g->q < 0.5 ? 1 / (1 - 2 * g->q) : 1;
+	const double low = g->low ? g->low[c] : 0;
+	const double high = g->high ? g->high[c] : 1;
+	/* (b - q) / (1 - 2q) lies as far below 0 for b = 0 as it lies above 1 for b = 1 */
+	const double past = (stretch - 1) / 2 * (high - low);
+	const double mean = g->filter ? g->mean[c] : 0;
+	const double known = g->mean ? g->mean[c] : (low + high) / 2;
+
+	return (struct gate_levels){(float)(low - past - mean), (float)(high + past - mean),
+				    (float)(known - mean)};
+}
+
 /* `debias`: levels that noisy bits decode to, else those of clean bits. */
 static void block_init(struct block *b, const struct gate *g, int c0, bool debias)
 {
-	const double stretch = debias && g->debias && g->q < 0.5 ? 1 / (1 - 2 * g->q) : 1;
 	int i;
 
 	*b = (struct block){.n = g->c - c0 < BLOCK ? g->c - c0 : BLOCK};
 	for (i = 0; i < b->n; i++) {
-		const double low = g->low ? g->low[c0 + i] : 0;
-		const double high = g->high ? g->high[c0 + i] : 1;
-		/* (b - q) / (1 - 2q) lies as far below 0 for b = 0 as it lies above 1 for b = 1 */
-		const double past = (stretch - 1) / 2 * (high - low);
-		const double mean = g->filter ? g->mean[c0 + i] : 0;
+		const struct gate_levels l = gate_levels(g, c0 + i, debias);
 
 		b->threshold[i] = g->threshold ? g->threshold[c0 + i] : 0;
-		b->low[i] = (float)(low - past - mean);
-		b->high[i] = (float)(high + past - mean);
+		b->low[i] = l.low;
+		b->high[i] = l.high;
 	}
 }
 
@@ -258,6 +288,15 @@ void gate_flip(const struct noise *n, uint64_t stream, unsigned char *bits, int 
 			bits[i * row + row - 1] &= (unsigned char)(0xff << (8 - w % 8));
 }
 
+void gate_flip_payload(const struct gate *g, const struct noise *n, uint64_t stream,
+		       unsigned char *payload, int h, int w, size_t sent)
+{
+	if (thin_has(g))
+		gate_flip(n, stream, payload, 1, 1, (int)sent);
+	else
+		gate_flip(n, stream, payload, g->c, h, w);
+}
+
 /* ------------------------------------------------------------------ a byte or a float a value */
 
 static unsigned char quantise(const struct gate *g, int c, float v)
@@ -324,6 +363,10 @@ void gate_encode(const struct gate *g, const struct view *x, int image, unsigned
 	int c, y;
 
 	BUG_IF(g->c != x->c);
+	if (thin_has(g)) {
+		thin_encode(g, x, image, payload);
+		return;
+	}
 	if (g->encoding == ENCODING_BIT) {
 		gate_encode_bits(g, x, image, payload);
 		return;
@@ -341,6 +384,10 @@ void gate_decode(const struct gate *g, const unsigned char *payload, const struc
 	int c, y;
 
 	BUG_IF(g->c != x->c);
+	if (thin_has(g)) {
+		thin_decode(g, payload, x, image);
+		return;
+	}
 	if (g->encoding == ENCODING_BIT) {
 		gate_decode_bits(g, payload, x, image);
 		return;
@@ -383,6 +430,7 @@ struct apply_job {
 	const struct noise *n;
 	uint64_t stream;
 	unsigned char *scratch;
+	size_t sent; /* bits of an image */
 };
 
 static void apply_row(void *ctx, int job, int worker)
@@ -402,12 +450,23 @@ static void apply_row(void *ctx, int job, int worker)
 			row[c] = pass_value(j->g, c, row[c]);
 }
 
+static void apply_squares(void *ctx, int job, int worker)
+{
+	const struct apply_job *j = ctx;
+	const int rows = thin_side(j->g, j->x->h);
+
+	(void)worker;
+	thin_apply_row(j->g, j->x, job / rows, job % rows);
+}
+
 void gate_apply(const struct gate *g, struct pool *pool, const struct view *x)
 {
-	struct apply_job j = {g, x, NULL, 0, NULL};
+	struct apply_job j = {.g = g, .x = x};
 
 	BUG_IF(g->c != x->c);
-	if (g->encoding != ENCODING_F32)
+	if (thin_has(g))
+		pool_run(pool, x->n * thin_side(g, x->h), apply_squares, &j);
+	else if (g->encoding != ENCODING_F32)
 		pool_run(pool, x->n * x->h, apply_row, &j);
 }
 
@@ -418,15 +477,15 @@ static void apply_noisy_image(void *ctx, int job, int worker)
 	unsigned char *bits = j->scratch + (size_t)job * gate_packed_bytes(x->c, x->h, x->w);
 
 	(void)worker;
-	gate_encode_bits(j->g, x, job, bits);
-	gate_flip(j->n, j->stream + (uint64_t)job, bits, x->c, x->h, x->w);
-	gate_decode_bits(j->g, bits, x, job);
+	gate_encode(j->g, x, job, bits);
+	gate_flip_payload(j->g, j->n, j->stream + (uint64_t)job, bits, x->h, x->w, j->sent);
+	gate_decode(j->g, bits, x, job);
 }
 
 void gate_apply_noisy(const struct gate *g, struct pool *pool, const struct view *x,
 		      const struct noise *n, uint64_t stream, unsigned char *scratch)
 {
-	struct apply_job j = {g, x, n, stream, scratch};
+	struct apply_job j = {g, x, n, stream, scratch, gate_sent(g, x->h, x->w)};
 
 	if (g->encoding != ENCODING_BIT || n->threshold == 0)
 		gate_apply(g, pool, x);
@@ -463,13 +522,26 @@ static void gradient_row(void *ctx, int job, int worker)
 	view_clear_pads(j->dx, n, y, y + 1);
 }
 
+static void gradient_squares(void *ctx, int job, int worker)
+{
+	const struct gradient_job *j = ctx;
+	const int rows = thin_side(j->g, j->x->h), n = job / rows, y = job % rows;
+	const int pool = j->g->pool > 1 ? j->g->pool : 1, end = (y + 1) * pool;
+
+	(void)worker;
+	thin_gradient_row(j->g, j->x, j->dy, j->dx, j->slope, n, y);
+	view_clear_pads(j->dx, n, y * pool, end < j->x->h ? end : j->x->h);
+}
+
 void gate_gradient(const struct gate *g, struct pool *pool, const struct view *x,
 		   const struct view *dy, const struct view *dx)
 {
 	struct gradient_job j = {g, x, dy, dx, g->debias ? 1 : (float)(1 - 2 * g->q)};
 
 	BUG_IF(g->c != x->c || !view_same_shape(x, dy) || !view_same_shape(x, dx));
-	if (g->encoding == ENCODING_BIT || g->encoding == ENCODING_U8)
+	if (thin_has(g))
+		pool_run(pool, x->n * thin_side(g, x->h), gradient_squares, &j);
+	else if (g->encoding == ENCODING_BIT || g->encoding == ENCODING_U8)
 		pool_run(pool, x->n * x->h, gradient_row, &j);
 	else if (dx->p != dy->p)
 		view_copy(pool, dy, dx);

@@ -28,6 +28,9 @@ extern const char *const encoding_names[];
 /* Largest side of a filter (filter.h): more would not be worth its time. */
 #define GATE_MAX_FILTER 7
 
+/* Largest side of a square that is pooled: one of 16 leaves nothing of a picture of 640 at cut 4. */
+#define GATE_MAX_POOL 16
+
 struct gate {
 	enum encoding encoding;
 	enum mechanism mechanism;
@@ -45,6 +48,10 @@ struct gate {
 	int filter_size; /* odd side of the kernel; 0: no filter */
 	float *filter;   /* c x c x filter_size x filter_size, OIHW */
 	float *mean;     /* c: of public values, and so of their levels; there with a filter */
+	/* What a budget per image leaves of a tensor (thin.h); only bits are thinned. */
+	int pool;        /* side of the squares that are averaged; 0 or 1: none are */
+	uint32_t keep;   /* bits that are sent, of 2^32; 0: all */
+	uint64_t subset; /* the public number that chooses them */
 };
 
 void gate_init(struct gate *g, enum encoding encoding, int c);
@@ -53,7 +60,9 @@ void gate_release(struct gate *g);
 /* Leaves the gate without its filter: what the edge knows of it. */
 void gate_drop_filter(struct gate *g);
 size_t gate_filter_floats(const struct gate *g);
-bool gate_same_levels(const struct gate *a, const struct gate *b); /* and thresholds */
+/* And thresholds, and the bits that are sent. */
+bool gate_same_levels(const struct gate *a, const struct gate *b);
+bool gate_same_bits(const struct gate *a, const struct gate *b); /* these alone */
 /* `to` gets from's filter, if both have the same thresholds and levels; otherwise it is left alone. */
 void gate_lend_filter(struct gate *to, const struct gate *from);
 /* Mechanism, epsilon and q as `n` has them. */
@@ -63,8 +72,9 @@ void gate_set_noise(struct gate *g, const struct noise *n);
  * A cut's gates as the JSON of mist.gate, and back:
  *	{"cut": 4, "gates": [{"encoding": "bit", "channels": 64, "mechanism": "rr", "epsilon": 1.0,
  *	"q": 0.27, "debias": false, "threshold": [0.0, …], "low": […], "high": […],
- *	"mean": […], "filter": {"size": 3, "f32": "base64 of little-endian floats, OIHW"}}]}
- * Lists that are not there are left out; a filter needs a mean.
+ *	"mean": […], "filter": {"size": 3, "f32": "base64 of little-endian floats, OIHW"},
+ *	"pool": 2, "keep": 1073741824, "subset": 7}]}
+ * What is not there is left out; a filter needs a mean, and is for gates that send all bits.
  */
 struct gates {
 	int cut, n;
@@ -74,7 +84,12 @@ int gates_parse(const char *json, struct gates *out, struct err *err);
 char *gates_json(const struct gates *g); /* the caller frees */
 void gates_release(struct gates *g);
 
-/* Bytes of a payload of c x h x w values. */
+/* Bytes of a gate's payload of a tensor of h rows and w columns, and the values that it carries (looks
+ * at every position of a subset). */
+size_t gate_bytes(const struct gate *g, int h, int w);
+size_t gate_sent(const struct gate *g, int h, int w);
+
+/* The same without thinning: bytes of a payload of c x h x w values. */
 size_t gate_payload_bytes(enum encoding encoding, int c, int h, int w);
 size_t gate_packed_bytes(int c, int h, int w); /* of ENCODING_BIT */
 /* Values that carry information: c * h * w. What the noise flips, without the pads. */
@@ -89,6 +104,16 @@ void gate_decode_bits(const struct gate *g, const unsigned char *bits, const str
 		      int image);
 /* Noise over packed bits of a c x h x w tensor; the pads stay 0. `stream`: see noise_flip. */
 void gate_flip(const struct noise *n, uint64_t stream, unsigned char *bits, int c, int h, int w);
+/* The same over a gate's payload of h rows and w columns, thinned or not, which carries `sent` values. */
+void gate_flip_payload(const struct gate *g, const struct noise *n, uint64_t stream,
+		       unsigned char *payload, int h, int w, size_t sent);
+
+/* What a bit of channel c decodes to: `debias` for noisy bits (where the gate says so), else clean ones;
+ * `unknown` is for a bit that was not sent. */
+struct gate_levels {
+	float low, high, unknown;
+};
+struct gate_levels gate_levels(const struct gate *g, int c, bool debias);
 
 /*
  * Encoding and decoding at once in place: what the layers behind the cut see.

@@ -4,6 +4,7 @@
 
 #include <endian.h>
 #include <float.h>
+#include <limits.h>
 #include <math.h>
 #include <sodium.h>
 #include <stdlib.h>
@@ -66,6 +67,12 @@ static json_t *gate_to_json(const struct gate *g)
 		json_object_set_new(o, "mean", list_to_json(g->mean, g->c));
 	if (g->filter)
 		json_object_set_new(o, "filter", filter_to_json(g));
+	if (g->pool > 1)
+		json_object_set_new(o, "pool", json_integer(g->pool));
+	if (g->keep) {
+		json_object_set_new(o, "keep", json_integer(g->keep));
+		json_object_set_new(o, "subset", json_integer((json_int_t)g->subset));
+	}
 	return o;
 }
 
@@ -213,6 +220,29 @@ static int get_filter(const char *name, const json_t *o, struct gate *g, struct 
 	return decode_floats(name, text, gate_filter_floats(g), g->filter, err);
 }
 
+static int get_optional(const char *name, const json_t *o, const char *key, long min, long max,
+			long *out, struct err *err)
+{
+	return json_object_get(o, key) ? json_get_long(name, o, key, min, max, out, err) : 0;
+}
+
+static int get_thinning(const char *name, const json_t *o, struct gate *g, struct err *err)
+{
+	long pool = 0, keep = 0, subset = 0;
+
+	if (get_optional(name, o, "pool", 1, GATE_MAX_POOL, &pool, err) ||
+	    get_optional(name, o, "keep", 1, UINT32_MAX, &keep, err) ||
+	    get_optional(name, o, "subset", 0, LONG_MAX, &subset, err))
+		return -1;
+	g->pool = pool > 1 ? (int)pool : 0;
+	g->keep = (uint32_t)keep;
+	g->subset = (uint64_t)subset;
+	if ((g->pool || g->keep) && (g->encoding != ENCODING_BIT || g->filter))
+		return err_set(err, STATUS_INPUT,
+			       "%s: pooling and a subset are for bits, and without a filter", name);
+	return 0;
+}
+
 static int gate_from_json(const char *name, const json_t *o, struct gate *g, struct err *err)
 {
 	int encoding, mechanism;
@@ -230,7 +260,8 @@ static int gate_from_json(const char *name, const json_t *o, struct gate *g, str
 	    get_floats(name, o, "threshold", g->c, &g->threshold, err) ||
 	    get_floats(name, o, "low", g->c, &g->low, err) ||
 	    get_floats(name, o, "high", g->c, &g->high, err) ||
-	    get_floats(name, o, "mean", g->c, &g->mean, err) || get_filter(name, o, g, err))
+	    get_floats(name, o, "mean", g->c, &g->mean, err) || get_filter(name, o, g, err) ||
+	    get_thinning(name, o, g, err))
 		return -1;
 	return check_noise(name, g, err) || check_levels(name, g, err) ? -1 : 0;
 }

@@ -19,7 +19,10 @@ libmist_a_SOURCES += \
 	src/mist/ledger_key.c src/mist/ledger_key.h \
 	src/mist/ledger_show.c src/mist/ledger_show.h \
 	src/mist/noise.c src/mist/noise.h \
+	src/mist/noise_cli.c src/mist/noise_cli.h \
 	src/mist/privacy.c src/mist/privacy.h \
+	src/mist/ration.c src/mist/ration.h \
+	src/mist/thin.c src/mist/thin.h \
 	src/mist/wiener.c src/mist/wiener.h
 
 bench_programs += tests/bench/b-gate

@@ -187,8 +187,7 @@ static void plan_payload(struct features_source *f, const struct features_header
 	f->cells = h->shape[0].w;
 	for (i = 0; i < h->ntensors; i++) {
 		f->offset[i] = f->size;
-		f->payload[i] = gate_payload_bytes(h->encoding, h->shape[i].c, h->shape[i].h,
-						   h->shape[i].w);
+		f->payload[i] = gate_bytes(&h->gates.gate[i], h->shape[i].h, h->shape[i].w);
 		f->size += f->payload[i];
 		if (h->shape[i].w < f->cells)
 			f->cells = h->shape[i].w;
