@@ -95,6 +95,13 @@ assert_says() {
 	esac
 }
 
+refute_says() {
+	case $stderr in
+	*"$1"*) fail "expected no '$1' on standard error" "$(tell)" ;;
+	*) ;;
+	esac
+}
+
 assert_output() {
 	case $output in
 	*"$1"*) ;;

@@ -7,7 +7,7 @@ EXTRA_DIST += tests/golden tests/fuzz/corpus tests/audit.bats tests/bench.bats \
 	tests/mist-aggregate-strategy.bats tests/mist-aggregate.bats tests/mist-attack.bats \
 	tests/mist-detect.bats tests/mist-eval.bats tests/mist-extract.bats tests/mist-job-coco128.bats \
 	tests/mist-job-faults.bats tests/mist-job-hosts.bats tests/mist-job.bats tests/mist-model.bats \
-	tests/mist-train-mpi.bats tests/mist-train.bats tests/nightly.bats tests/parity.bats tests/run \
+	tests/mist-train-mpi.bats tests/mist-train.bats tests/nightly.bats tests/parity.bats tests/ration.bats tests/run \
 	tests/run-one tests/s3d.js tests/simulate.bats tests/slurm.bash tests/sshd.bash \
 	tests/startup.bats tests/store.bats tests/template.bats tests/unit/conv-cases.h \
 	tests/unit/nms-cases.h tests/unit/nn-views.h tests/unit/unit.h

@@ -204,7 +204,7 @@ PY
 	assert_same a.tar b.tar
 	extract -c 2 -e 1 -o clear.tar set
 	member a.tar mist.json | jq -e '.labels == "rr" and .label_epsilon == 1 and
-		.label_epsilon_effective <= 1 and .label_epsilon_effective > 0.999999 and .version == "1.1"'
+		.label_epsilon_effective <= 1 and .label_epsilon_effective > 0.999999 and .version == "1.2"'
 	# boxes are the same, some classes are not
 	mkdir a clear
 	tar xf a.tar -C a

@@ -131,8 +131,8 @@ static void end_client(struct merge *m, const char *end)
 	m->all.image = fmax(m->all.image, privacy_per_image(&m->spent));
 	m->all.client = fmax(m->all.client, account);
 	m->all.unkept += !kept;
-	m->all.unprotected += m->spent.seeded || m->spent.mechanism == MECHANISM_NONE ||
-			      privacy_flips(&m->spent) < 1;
+	m->all.unprotected +=
+		m->spent.seeded || m->spent.mechanism == MECHANISM_NONE || privacy_empty(&m->spent);
 	free(m->client);
 	m->client = NULL;
 }

@@ -5,9 +5,6 @@
 #include <math.h>
 #include <stdlib.h>
 
-/* Above it exp(epsilon) exceeds 20000, which bounds nothing in practice. */
-#define EMPTY_EPSILON 10
-
 static bool is_noisy(const struct privacy *p)
 {
 	return p->mechanism != MECHANISM_NONE;
@@ -112,7 +109,7 @@ static void warn(const struct certificate *c, const struct notices *to)
 	if (!is_noisy(p))
 		notice(to, "no differential privacy: %s without noise",
 		       p->encoding == ENCODING_BIT ? "bits are sent" : "features are sent");
-	else if (privacy_flips(p) < 1)
+	else if (privacy_empty(p))
 		notice(to,
 		       "no privacy in practice: this epsilon flips %.2g of an image's %zu bits on "
 		       "average",
@@ -121,7 +118,7 @@ static void warn(const struct certificate *c, const struct notices *to)
 		notice(to,
 		       "--seed makes the noise reproducible: whoever knows the seed removes it");
 	privacy_format_up(privacy_per_image(p), image, sizeof(image));
-	if (is_private(p) && privacy_per_image(p) > EMPTY_EPSILON)
+	if (is_private(p) && privacy_per_image(p) > PRIVACY_EMPTY)
 		notice(to,
 		       "an epsilon of %s per image promises nothing formally; what leaks in "
 		       "practice must be measured (mistutils(7))",

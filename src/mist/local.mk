@@ -32,5 +32,6 @@ tests_bench_b_edge_SOURCES = tests/bench/b-edge.c $(bench_sources)
 
 unit_tests += tests/unit/t-calibrate tests/unit/t-certificate tests/unit/t-features \
 	tests/unit/t-filter tests/unit/t-gate tests/unit/t-labelnoise tests/unit/t-ledger \
-	tests/unit/t-noise tests/unit/t-privacy tests/unit/t-wiener
+	tests/unit/t-noise tests/unit/t-privacy tests/unit/t-ration tests/unit/t-thin \
+	tests/unit/t-wiener
 fuzz_targets += tests/fuzz/fuzz-features tests/fuzz/fuzz-gate tests/fuzz/fuzz-ledger

@@ -32,6 +32,11 @@ double privacy_flips(const struct privacy *p)
 	return p->q * (double)p->values * p->releases;
 }
 
+bool privacy_empty(const struct privacy *p)
+{
+	return privacy_flips(p) < 1 && privacy_per_image(p) > PRIVACY_EMPTY;
+}
+
 void privacy_format_up(double v, char *out, size_t size)
 {
 	double unit;

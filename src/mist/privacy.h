@@ -9,6 +9,9 @@
 #include "base/err.h"
 #include "mist/gate.h"
 
+/* Above it exp(epsilon) exceeds 20000, which bounds nothing in practice. */
+#define PRIVACY_EMPTY 10
+
 struct privacy {
 	enum encoding encoding;
 	enum mechanism mechanism;
@@ -28,6 +31,8 @@ double privacy_per_image(const struct privacy *p);
 double privacy_per_client(const struct privacy *p);
 /* Bits of an image that the noise flips, on average. */
 double privacy_flips(const struct privacy *p);
+/* Are so few flipped, less than one an image, of so many that nothing is hidden? */
+bool privacy_empty(const struct privacy *p);
 
 /* At least v, in six significant digits or as a whole number: a published epsilon is never rounded down. */
 void privacy_format_up(double v, char *out, size_t size);

@@ -29,6 +29,7 @@ static int cross(const struct model *m, const struct ration *r, struct crossing 
 	for (i = 0; i < n; i++) {
 		if (graph_shape(m->graph, layers[i], r->img, r->img, &s, err))
 			return -1;
+		x->gates.gate[i].subset = r->subset + (uint64_t)i; /* as thin_set chooses it */
 		x->h[i] = s.h;
 		x->w[i] = s.w;
 		x->bits += gate_sent(&x->gates.gate[i], s.h, s.w);

@@ -72,7 +72,7 @@ static struct features_sample sample_new(const struct features_header *h, const 
 	static const struct label labels[] = {{0, .5F, .25F, .125F, .0625F},
 					      {1, .1F, .2F, .2F, .3F}};
 	struct features_sample s = {.key = key, .labels = labels, .nlabels = seed % 3};
-	size_t size = gate_payload_bytes(h->encoding, 3, 4, 10), i;
+	size_t size = gate_bytes(&h->gates.gate[0], 4, 10), i;
 	int t;
 
 	for (t = 0; t < h->ntensors; t++) {
@@ -353,14 +353,77 @@ static void edit(const char *from_path, const char *to_path, const char *member,
 	tarstream_close(t);
 }
 
+/* Fewer bits than values: they lie in one row, and the header must say why, and not lie. */
+static void a_thinned_stream_says_what_it_left_out(void **state)
+{
+	static const struct {
+		const char *from, *to, *says;
+	} defect[] = {
+		{"\"keep\":1073741824", "\"keep\":0", "'keep'"},
+		{"\"keep\":1073741824", "\"keep\":4294967296", "'keep'"},
+		{"\"keep\":1073741824", "\"keep\":1", "of which no bit is sent"},
+		{"\"keep\":1073741824", "\"keep\":2147483648", "costs more"},
+		{"\"keep\":1073741824,", "", "costs more"},
+		{"\"subset\":6", "\"subset\":-1", "'subset'"},
+		{"\"subset\":6", "\"subset\":99", "wrong digest"},
+		{"\"pool\":2", "\"pool\":17", "'pool'"},
+		{"\"pool\":2", "\"pool\":\"x\"", "'pool'"},
+		{"\"epsilon_image\":16.0", "\"epsilon_image\":0.5", "costs more"},
+		{"[3,40,100]", "[3,65536,65536]", "more than"},
+		{"[3,40,100]", "[3,6000,6000]", "a subset of more than"},
+	};
+	struct features_header h = header_new("a", ENCODING_BIT, 1, MECHANISM_RR, .02);
+	char *good = in_dir("thin.tar"), *bad = in_dir("bad.tar");
+	unsigned char payload[512];
+	struct features_sample s;
+	struct features_reader *r;
+	struct features_writer *w;
+	struct err err = ERR_INIT;
+	size_t i;
+
+	(void)state;
+	h.shape[0].h = 40;
+	h.shape[0].w = 100;
+	h.epsilon_image = 16;
+	h.gates.gate[0].pool = 2;
+	h.gates.gate[0].keep = 1u << 30;
+	h.gates.gate[0].subset = 6;
+	w = features_create(good, &h, &err);
+	if (!w)
+		fail_msg("%s", err.msg);
+	s = sample_new(&h, "img0", 0, payload);
+	s.size[0] = gate_bytes(&h.gates.gate[0], 40, 100);
+	assert_int_equal(features_write(w, &s, &err), 0);
+	assert_int_equal(features_finish(w, &err), 0);
+	r = features_open(good, &err);
+	assert_non_null(r);
+	assert_int_equal(features_next(r, &s, &err), 1);
+	assert_int_equal(features_values(features_header(r)), gate_sent(&h.gates.gate[0], 40, 100));
+	assert_in_range(features_values(features_header(r)), 650, 850); /* of 3000 squares */
+	assert_int_equal(s.size[0], (features_values(features_header(r)) + 7) / 8);
+	assert_true(features_header(r)->epsilon_image == 16);
+	features_close(r);
+	for (i = 0; i < ARRAY_LEN(defect); i++) {
+		edit(good, bad, "mist.json", defect[i].from, defect[i].to);
+		assert_true(drain(bad, &err) < 0);
+		if (!strstr(err.msg, defect[i].says) || !strstr(err.msg, "cannot read '"))
+			fail_msg("%zu: %s", i, err.msg);
+	}
+	h.epsilon_image = .1; /* nor do we write what costs more than it may */
+	assert_null(features_create(bad, &h, &err));
+	features_header_release(&h);
+	free(good);
+	free(bad);
+}
+
 static void each_defect_has_its_own_sentence(void **state)
 {
 	static const struct {
 		const char *member, *from, *to, *says;
 	} defect[] = {
-		{"mist.json", "\"1.1\"", "\"2.0\"", "format version 2.0 is newer"},
-		{"mist.json", "\"1.1\"", "\"one\"", "not a version"},
-		{"mist.json", "\"1.1\"", "\"1.7\"", "wrong digest"}, /* a newer minor is read */
+		{"mist.json", "\"1.2\"", "\"2.0\"", "format version 2.0 is newer"},
+		{"mist.json", "\"1.2\"", "\"one\"", "not a version"},
+		{"mist.json", "\"1.2\"", "\"1.7\"", "wrong digest"}, /* a newer minor is read */
 		{"mist.json", "mist-features", "something", "not the header of a feature stream"},
 		{"mist.json", "\"img\":320", "\"img\":-1", "'img'"},
 		{"mist.json", "\"encoding\":\"bit\",\"epsilon\":1.0,\"epsilon_eff",
@@ -414,7 +477,10 @@ static void segments_of_another_kind_are_refused(void **state)
 					   "class names",
 					   "gates",
 					   "policies",
-					   "mechanisms 'rr' and 'none'"};
+					   "mechanisms 'rr' and 'none'",
+					   "bits of all positions and of 25 % of the positions "
+					   "(subset 6) do not mix",
+					   "bits of all positions and of 2x2 squares, all of them"};
 	struct err err;
 	size_t i;
 
@@ -436,6 +502,12 @@ static void segments_of_another_kind_are_refused(void **state)
 			other.gates.gate[0].threshold = xcalloc(3, sizeof(float));
 		if (i == 7)
 			memcpy(other.labels, "none", 5);
+		if (i == 9) {
+			other.gates.gate[0].keep = 1u << 30;
+			other.gates.gate[0].subset = 6;
+		}
+		if (i == 10)
+			other.gates.gate[0].pool = 2;
 		write_stream(b, &other, "y", 1);
 		join(ab, a, b, 0);
 		assert_int_equal(drain(ab, &err), -2);
@@ -565,6 +637,7 @@ int main(void)
 		cmocka_unit_test(streams_behind_each_other_are_a_stream),
 		cmocka_unit_test(a_stream_cut_anywhere_says_so_and_names_the_last_whole_sample),
 		cmocka_unit_test(what_is_whole_of_a_cut_stream_can_be_had),
+		cmocka_unit_test(a_thinned_stream_says_what_it_left_out),
 		cmocka_unit_test(each_defect_has_its_own_sentence),
 		cmocka_unit_test(segments_of_another_kind_are_refused),
 		cmocka_unit_test(a_value_that_is_not_finite_is_refused),
