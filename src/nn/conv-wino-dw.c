@@ -60,7 +60,7 @@ static struct dw plan(const struct conv *c, int n)
 	d.most = min_int(MOST_TILES, BLOCK_FLOATS / (p->points * (in + share)));
 	d.most = max_int(d.most, FEW_TILES);
 	d.floats = p->floats;
-	d.per_worker = (size_t)max_int(in, share) + WINO_PATCH +
+	d.per_worker = (size_t)max_int(in, share) + wino_patch_floats(p, d.most) +
 		       (size_t)(p->points * d.most) * (size_t)(in + share);
 	return d;
 }
@@ -93,10 +93,10 @@ static struct share share_of(const struct dw *d, int split, int slice, int worke
 	s.out = round_up((size_t)(s.c1 - s.c0), 16);
 	s.zeros = d->work + (size_t)worker * d->per_worker;
 	s.patch = s.zeros + (s.in > s.out ? s.in : s.out);
-	s.x = s.patch + WINO_PATCH;
+	s.x = s.patch + wino_patch_floats(d->p, d->most);
 	s.dy = s.x + (size_t)(d->p->points * d->most) * s.in;
 	s.sums = d->part + (size_t)slice * round_up(d->floats, 16);
-	memset(s.zeros, 0, (size_t)(s.x - s.zeros) * sizeof(float));
+	memset(s.zeros, 0, (size_t)(s.patch - s.zeros) * sizeof(float));
 	return s;
 }
 

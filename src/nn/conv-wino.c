@@ -20,6 +20,7 @@
 #define FEW_JOBS      8
 #define MANY_JOBS     64 /* with more blocks than these, a job is several */
 #define PACK_CHANNELS 16
+#define STEM_PIECE    (WINO_PATCH_CHANNELS / 2) /* floats of two neighbours, at most */
 
 /* Rows of G for the points +-near, +-far and infinity (and 0), taps of the 3 it convolves. */
 static void interpolation(struct wino_pass *p, const int *taps, int ntaps)
@@ -117,12 +118,12 @@ static bool reaches(const struct conv_shape *s)
  * transforms of a channel of a tile as long as TRANSFORM_* multiply-adds: measured on Zen 4 with
  * AVX-512. So 3x3 kernels of stride 1 always pay on whole tiles (16 channels: 1.6 times as fast, 32:
  * 2, 64: 2.6, 128 and 256: 2.9), and those of stride 2 from 32 to 64 channels on (1.08; 64 to 64: 1.1,
- * 64 to 128: 1.2, 128 to 256 and on: 1.2 to 1.35; but 16 to 32: 0.85). The stem, whose pixels are
- * gathered first, does not (0.6).
+ * 64 to 128: 1.2, 128 to 256 and on: 1.2 to 1.35; but 16 to 32: 0.85), and so does the stem (16
+ * channels: 1.15, 32: 1.4), though its pixels are gathered first.
  */
 #define TRANSFORM_S1   700
 #define TRANSFORM_S2   920
-#define TRANSFORM_STEM 1400
+#define TRANSFORM_STEM 580
 
 static bool pays(const struct wino_pass *p, int h, int w, double products)
 {
@@ -137,8 +138,9 @@ static bool pays(const struct wino_pass *p, int h, int w, double products)
 
 /*
  * Backward-weights pays for stride 1 (16 channels: 1.3 to 1.7 times as fast, 32: 1.7 to 2, 64: 2.3,
- * 128: 2, 256: 1.6), unless an image is so small that bringing 36 matrices back to 9, which takes as
- * long as SUMS tiles, weighs more. For stride 2 it never did by more than the measurement's error.
+ * 128: 2, 256: 1.6) and for the stem (16: 1.2, 32: 1.5), unless an image is so small that bringing 36
+ * matrices back to 9, which takes as long as SUMS tiles, weighs more. For stride 2 it never did by
+ * more than the measurement's error.
  */
 #define SUMS 10
 
@@ -146,7 +148,7 @@ static bool weights_pay(const struct wino_pass *p, const struct conv_shape *s)
 {
 	const double sums = (double)SUMS * p->points * p->in * p->out;
 
-	return p->kind == WINO_S1 && !p->stem && pays(p, s->oh, s->ow, conv_flops(s) / 2 - sums);
+	return p->kind == WINO_S1 && pays(p, s->oh, s->ow, conv_flops(s) / 2 - sums);
 }
 
 struct wino *wino_new(const struct conv *c, bool always)
@@ -242,28 +244,69 @@ void wino_pack(const struct conv *c, const struct wino_pass *p, struct pool *poo
 	pool_spread(pool, p->blocks * ceil_div(p->in, PACK_CHANNELS), pack_channels, &j);
 }
 
-/* The four pixels of the image under each of the window's, zeros outside: [window²][channels]. */
-static void stem_patch(const struct wino_reader *r, int n, int y0, int x0)
+size_t wino_patch_floats(const struct wino_pass *p, int tiles)
 {
-	const struct view *v = r->view;
+	const int cols = p->window + (tiles - 1) * p->step;
+
+	return p->stem ? (size_t)(p->window * cols * WINO_PATCH_CHANNELS) : 0;
+}
+
+/*
+ * The four pixels of the image under pixels [x0, x1) of row y: those of the upper row, then those of
+ * the lower. In a dense image two neighbours are one piece, copied as 8 floats whatever their number,
+ * which the compiler knows: what is too much is written over or not read.
+ */
+static void stem_pixels(const struct view *v, int n, int y, int x0, int x1, float *to)
+{
 	const size_t half = 2 * (size_t)v->c;
+	const float *up = view_at(v, n, 2 * y, 2 * x0), *down = up + view_row(v);
+	int x;
+
+	for (x = x0; x < x1; x++, to += WINO_PATCH_CHANNELS, up += 2 * v->ld, down += 2 * v->ld) {
+		if (v->ld == v->c) {
+			memcpy(to, up, STEM_PIECE * sizeof(float));
+			memcpy(to + half, down, STEM_PIECE * sizeof(float));
+			continue;
+		}
+		memcpy(to, up, (size_t)v->c * sizeof(float));
+		memcpy(to + v->c, up + v->ld, (size_t)v->c * sizeof(float));
+		memcpy(to + half, down, (size_t)v->c * sizeof(float));
+		memcpy(to + half + v->c, down + v->ld, (size_t)v->c * sizeof(float));
+	}
+}
+
+/* Windows of `cols` pixels of the stem's in all, zeros outside: [row][column][channels]. */
+static void stem_patch(const struct wino_reader *r, int n, int y0, int x0, int cols)
+{
+	const int w = r->view->w / 2, h = r->view->h / 2, x1 = min_int(x0 + cols, w);
+	const int left = x0 < 0 ? -x0 : 0, right = x0 + cols - x1;
+	const size_t row = (size_t)cols * WINO_PATCH_CHANNELS;
 	float *to = r->patch;
-	int y, x, py;
+	int y;
 
-	for (y = y0; y < y0 + r->window; y++)
-		for (x = x0; x < x0 + r->window; x++, to += WINO_PATCH_CHANNELS)
-			for (py = 0; py < 2; py++) {
-				const float *from;
+	for (y = y0; y < y0 + r->window; y++, to += row) {
+		if (y < 0 || y >= h) {
+			memset(to, 0, row * sizeof(float));
+			continue;
+		}
+		memset(to, 0, (size_t)(left * WINO_PATCH_CHANNELS) * sizeof(float));
+		stem_pixels(r->view, n, y, x0 + left, x1, to + left * WINO_PATCH_CHANNELS);
+		memset(to + (cols - right) * WINO_PATCH_CHANNELS, 0,
+		       (size_t)(right * WINO_PATCH_CHANNELS) * sizeof(float));
+	}
+}
 
-				if (y < 0 || x < 0 || 2 * y >= v->h || 2 * x >= v->w) {
-					memset(to + py * half, 0, half * sizeof(float));
-					continue;
-				}
-				from = view_at(v, n, 2 * y + py, 2 * x);
-				memcpy(to + py * half, from, (size_t)v->c * sizeof(float));
-				memcpy(to + py * half + v->c, from + v->ld,
-				       (size_t)v->c * sizeof(float));
-			}
+/* All tiles of one row of the stem's, from column x0 on. */
+static void read_stem(const struct wino_reader *r, struct wino_in *t, int n, int y0, int x0)
+{
+	const int cols = r->window + (t->tiles - 1) * r->step;
+
+	stem_patch(r, n, y0, x0, cols);
+	t->x = r->patch;
+	t->step = WINO_PATCH_CHANNELS;
+	t->row = (size_t)cols * t->step;
+	t->next = (size_t)r->step * t->step;
+	r->input(t);
 }
 
 static void pixel_table(const struct wino_reader *r, int n, int y0, int x0, const float **px)
@@ -282,7 +325,7 @@ static int inside(const struct wino_reader *r, int y0, int x0)
 {
 	const struct view *v = r->view;
 
-	if (r->stem || y0 < 0 || x0 < 0 || y0 + r->window > v->h || x0 + r->window > v->w)
+	if (y0 < 0 || x0 < 0 || y0 + r->window > v->h || x0 + r->window > v->w)
 		return 0;
 	return (v->w - r->window - x0) / r->step + 1;
 }
@@ -291,15 +334,8 @@ static void read_border(const struct wino_reader *r, struct wino_in *t, int n, i
 {
 	const float *px[WINO_MOST_WINDOW * WINO_MOST_WINDOW];
 
-	if (r->stem) {
-		stem_patch(r, n, y0, x0);
-		t->x = r->patch;
-		t->step = WINO_PATCH_CHANNELS;
-		t->row = WINO_PATCH_CHANNELS * (size_t)r->window;
-	} else {
-		pixel_table(r, n, y0, x0, px);
-		t->px = px;
-	}
+	pixel_table(r, n, y0, x0, px);
+	t->px = px;
 	r->input(t);
 }
 
@@ -315,6 +351,11 @@ void wino_read(const struct wino_reader *r, int tile, int tiles, float *v, size_
 		struct wino_in t = {.channels = r->channels, .v = v, .v_next = v_next};
 
 		t.point = v_next * (size_t)tiles;
+		if (r->stem) {
+			run = t.tiles = min_int(r->across - tile % r->across, end - tile);
+			read_stem(r, &t, n, y0, x0);
+			continue;
+		}
 		run = min_int(inside(r, y0, x0), end - tile);
 		t.tiles = run;
 		if (run) {
@@ -378,7 +419,7 @@ static size_t block_width(const struct wino *w)
 
 static size_t per_worker(const struct wino *w, const struct wino_pass *p, int tiles)
 {
-	return round_up((size_t)p->in, 16) + WINO_PATCH + points_floats(p, tiles) +
+	return round_up((size_t)p->in, 16) + wino_patch_floats(p, tiles) + points_floats(p, tiles) +
 	       (size_t)(p->points * tiles + 2) * block_width(w);
 }
 
@@ -507,10 +548,10 @@ static struct place place(const struct job *j, int block, int worker)
 	at.tiles = min_int(j->cut.most, j->cut.tiles - at.tile0);
 	at.zeros = j->work + (size_t)worker * j->per_worker;
 	at.patch = at.zeros + in;
-	at.v = at.patch + WINO_PATCH;
+	at.v = at.patch + wino_patch_floats(j->p, j->cut.most);
 	at.m = at.v + points_floats(j->p, j->cut.most);
 	at.sums = at.m + (size_t)(j->p->points * j->cut.most) * block_width(j->w);
-	memset(at.zeros, 0, (in + WINO_PATCH) * sizeof(float));
+	memset(at.zeros, 0, in * sizeof(float));
 	return at;
 }
 

@@ -138,10 +138,11 @@ struct wino_reader {
 	bool stem;          /* image pixels, 4 to one */
 	int channels;       /* of a point */
 	const float *zeros; /* as many channels */
-	float *patch;       /* stem: WINO_PATCH floats */
+	float *patch;       /* stem: wino_patch_floats() */
 };
 #define WINO_PATCH_CHANNELS 16
-#define WINO_PATCH          (WINO_GROUPS * WINO_PATCH_CHANNELS)
+/* What wino_read needs of `patch` for so many tiles at once: their windows, side by side. */
+size_t wino_patch_floats(const struct wino_pass *p, int tiles);
 /* `tiles` of them from number `tile` on, each v_next floats behind the one before in v. */
 void wino_read(const struct wino_reader *r, int tile, int tiles, float *v, size_t v_next);
 

@@ -455,6 +455,12 @@ static void the_rule_chooses_by_shape(void **state)
 	size_t i;
 
 	(void)state;
+	assert_string_equal(conv_method_name(c0, CONV_FORWARD), "winograd");
+	assert_string_equal(conv_method_name(c0, CONV_DATA), "direct");
+	assert_string_equal(conv_method_name(c0, CONV_WEIGHTS), "winograd");
+	conv_free(c0);
+	stem.cout = 4;
+	c0 = conv_new(&stem, CONV_V128, 1, true);
 	assert_string_equal(conv_method_name(c0, CONV_FORWARD), "direct");
 	conv_free(c0);
 	for (i = 0; i < ARRAY_LEN(rows); i++) {
