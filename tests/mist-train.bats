@@ -158,6 +158,23 @@ gated() {
 	assert_says "it was started with --extractor-rate '0.1"
 }
 
+@test "noise that the gate was not calibrated for is noticed, on the edge and in the cloud" {
+	gated g2.safetensors --epsilon 2
+	mist mist-extract --seed 1 -w g2.safetensors --img 64 --epsilon 1 -o other.tar "$set"
+	assert_ok
+	assert_says "the gate of the weights was calibrated for other noise"
+	mist mist-train -w g2.safetensors --features other.tar --epochs 1 -o out.safetensors
+	assert_ok
+	[ "$(grep -c "'other.tar' has noise of epsilon 1, the gate of the weights was calibrated for epsilon 2" <<<"$stderr")" = 1 ] ||
+		fail "$stderr"
+	mist mist-extract --seed 1 -w g2.safetensors --img 64 --epsilon 2 -o own.tar "$set"
+	assert_ok
+	[[ $stderr != *"calibrated for"* ]] || fail "$stderr"
+	mist mist-train -w g2.safetensors --features own.tar --epochs 1 -o out.safetensors
+	assert_ok
+	[[ $stderr != *"calibrated for"* ]] || fail "$stderr"
+}
+
 @test "images train through the several gates of a deeper cut" {
 	"$(prog mist-model)" init -q yolov5n.yaml --classes 2 -o n.safetensors
 	mist mist-model calibrate -q -c 6 --img 64 --data "$set" -o n6.safetensors n.safetensors

@@ -157,7 +157,8 @@ static int fill_shapes(struct extract *x, struct err *err)
 		h->shape[i].h = s.h;
 		h->shape[i].w = s.w;
 	}
-	if (extract_gates(x->model, h->cut, h->encoding, x->noise, &x->opt.thin, &h->gates, err))
+	if (extract_gates(x->model, h->cut, h->encoding, x->noise, &x->opt.thin, x->opt.notices,
+			  &h->gates, err))
 		return -1;
 	for (i = 0; i < h->ntensors; i++) {
 		const struct gate *g = &h->gates.gate[i];

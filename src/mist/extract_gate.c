@@ -89,9 +89,11 @@ static int check_channels(const struct model *m, const struct gates *g, const in
 }
 
 int extract_gates(const struct model *m, int cut, enum encoding encoding, const struct noise *noise,
-		  const struct thinning *thin, struct gates *out, struct err *err)
+		  const struct thinning *thin, const struct notices *notices, struct gates *out,
+		  struct err *err)
 {
 	int layers[FEATURES_MAX_TENSORS], n, i, own;
+	bool other = false;
 
 	n = graph_frontier(m->graph, cut, layers, FEATURES_MAX_TENSORS);
 	own = encoding == ENCODING_BIT ? own_gates(m, cut, out, err) : 0;
@@ -110,6 +112,7 @@ int extract_gates(const struct model *m, int cut, enum encoding encoding, const 
 			gate_init(g, encoding, m->graph->layers[layers[i]].cout);
 		if (encoding == ENCODING_U8)
 			set_byte_range(m, layers[i], g);
+		other = other || (g->filter && !gate_expects(g, noise->q));
 		gate_drop_filter(g); /* the cloud's business */
 		gate_set_noise(g, noise);
 		/* training is noisy, inference clean: the mean must not move (privacy: post-processing) */
@@ -117,5 +120,8 @@ int extract_gates(const struct model *m, int cut, enum encoding encoding, const 
 	}
 	if (encoding == ENCODING_BIT)
 		thin_set(out->gate, n, thin);
+	if (other)
+		notice(notices, "the gate of the weights was calibrated for other noise than these "
+				"bits get (see mist-model info): it will decode them badly");
 	return 0;
 }

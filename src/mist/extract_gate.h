@@ -9,8 +9,10 @@
 #include "mist/thin.h"
 #include "model/model.h"
 
-/* One gate per tensor that crosses `cut`, with the noise's mechanism and thinned as asked. */
+/* One gate per tensor that crosses `cut`, with the noise's mechanism and thinned as asked. Noise for which
+ * the weight file's gates were not calibrated is noticed. */
 int extract_gates(const struct model *m, int cut, enum encoding encoding, const struct noise *noise,
-		  const struct thinning *thin, struct gates *out, struct err *err);
+		  const struct thinning *thin, const struct notices *notices, struct gates *out,
+		  struct err *err);
 
 #endif

@@ -5,6 +5,7 @@
 #include "mist/thin.h"
 
 #include <endian.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -93,6 +94,11 @@ void gate_lend_filter(struct gate *to, const struct gate *from)
 	to->filter_size = from->filter_size;
 	to->mean = copy_floats(from->mean, (size_t)from->c);
 	to->filter = copy_floats(from->filter, gate_filter_floats(from));
+}
+
+bool gate_expects(const struct gate *g, double q)
+{
+	return fabs(g->q - q) < 1e-9; /* as gate_json.c reads it */
 }
 
 void gate_set_noise(struct gate *g, const struct noise *n)

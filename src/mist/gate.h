@@ -65,6 +65,8 @@ bool gate_same_levels(const struct gate *a, const struct gate *b);
 bool gate_same_bits(const struct gate *a, const struct gate *b); /* these alone */
 /* `to` gets from's filter, if both have the same thresholds and levels; otherwise it is left alone. */
 void gate_lend_filter(struct gate *to, const struct gate *from);
+/* Was what decodes this gate's bits calibrated for flips of this probability? */
+bool gate_expects(const struct gate *g, double q);
 /* Mechanism, epsilon and q as `n` has them. */
 void gate_set_noise(struct gate *g, const struct noise *n);
 

@@ -24,7 +24,7 @@ static int cross(const struct model *m, const struct ration *r, struct crossing 
 	if (n < 1 || n > FEATURES_MAX_TENSORS)
 		return err_set(err, STATUS_USAGE, "%d tensors cross cut %d: at most %d are sent", n,
 			       r->cut, FEATURES_MAX_TENSORS);
-	if (extract_gates(m, r->cut, ENCODING_BIT, &none, &all, &x->gates, err))
+	if (extract_gates(m, r->cut, ENCODING_BIT, &none, &all, NULL, &x->gates, err))
 		return -1;
 	for (i = 0; i < n; i++) {
 		if (graph_shape(m->graph, layers[i], r->img, r->img, &s, err))

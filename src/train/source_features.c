@@ -26,9 +26,10 @@ struct features_source {
 	int ngates;
 	struct gates own; /* of the weights: they have the filters, which streams do not carry */
 	struct filter *filter[FEATURES_MAX_TENSORS]; /* for FILTERED images; made when first used */
-	char *header;                                /* the JSON that the last set was made from */
-	int ntensors, cells;                         /* cells: side of the coarsest tensor */
-	size_t payload[FEATURES_MAX_TENSORS];        /* bytes of each tensor's payload, before which
+	bool warned;                          /* of noise that the weights' gates are not for */
+	char *header;                         /* the JSON that the last set was made from */
+	int ntensors, cells;                  /* cells: side of the coarsest tensor */
+	size_t payload[FEATURES_MAX_TENSORS]; /* bytes of each tensor's payload, before which
 						 `offset` lie */
 	size_t offset[FEATURES_MAX_TENSORS], size;
 	struct sample *samples;
@@ -236,13 +237,23 @@ static void copy_gates(struct gates *to, const struct gates *from)
 		gate_copy(&to->gate[i], &from->gate[i]);
 }
 
-/* What the weights know of decoding serves bits of their own thresholds and levels. */
-static void lend_filters(const struct features_source *f, struct gates *g)
+/* What the weights know of decoding serves bits of their own thresholds and levels, and of their own
+ * noise best: clients may differ in it, so another is no error. */
+static void lend_filters(struct features_source *f, struct gates *g, const char *path)
 {
+	bool other = false;
 	int i;
 
-	for (i = 0; f->own.cut == g->cut && i < f->own.n && i < g->n; i++)
+	for (i = 0; f->own.cut == g->cut && i < f->own.n && i < g->n; i++) {
 		gate_lend_filter(&g->gate[i], &f->own.gate[i]);
+		other |= g->gate[i].filter && !gate_expects(&f->own.gate[i], g->gate[i].q);
+	}
+	if (other && !f->warned)
+		notice(f->notices,
+		       "'%s' has noise of epsilon %g, the gate of the weights was calibrated for "
+		       "epsilon %g: it decodes these bits badly",
+		       path, g->gate[0].epsilon, f->own.gate[0].epsilon);
+	f->warned |= other;
 }
 
 /* A new header: the first one says what every sample looks like, later ones must agree. */
@@ -264,7 +275,7 @@ static int take_header(struct features_source *f, const struct features_header *
 	}
 	f->gates = xreallocarray(f->gates, (size_t)f->ngates + 1, sizeof(*f->gates));
 	copy_gates(&f->gates[f->ngates], &h->gates);
-	lend_filters(f, &f->gates[f->ngates++]);
+	lend_filters(f, &f->gates[f->ngates++], path);
 	free(f->header);
 	f->header = xstrdup(h->json);
 	return 0;

@@ -46,7 +46,8 @@ static size_t sent(const struct ration *r, double epsilon, const struct thinning
 	int i;
 
 	assert_int_equal(noise_init(&noise, r->mechanism, epsilon, NULL, &err), 0);
-	assert_int_equal(extract_gates(model, r->cut, ENCODING_BIT, &noise, t, &gates, &err), 0);
+	assert_int_equal(extract_gates(model, r->cut, ENCODING_BIT, &noise, t, NULL, &gates, &err),
+			 0);
 	for (i = 0; i < gates.n; i++) {
 		const int side = r->cut == 1 ? r->img / 2 : r->img / 4;
 
