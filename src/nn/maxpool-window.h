@@ -1,40 +1,30 @@
 /*
- * maxpool-window.h - inside maxpool only: one pixel, forward and backward, and the tables of these
- * functions, one per instruction set.
+ * maxpool-window.h - inside maxpool only: one image's plane of a vector of channels, forward and
+ * backward, and the tables of these functions, one per instruction set.
  */
 #ifndef MIST_NN_MAXPOOL_WINDOW_H
 #define MIST_NN_MAXPOOL_WINDOW_H
 
-#include <stddef.h>
-#include <stdint.h>
+#include "nn/maxpool.h"
 
-/* The pixels of a window that lie inside the image: `rows` by `cols` of them, position `pos` the
- * first, `k` positions and `x_row` floats from row to row, 1 position and `x_step` floats from column
- * to column. */
-struct maxpool_window {
-	const float *x;
-	size_t x_row, x_step;
-	int rows, cols, pos, k;
-	int channels;
-	float *y;
-	uint8_t *argmax; /* NULL: not wanted */
-};
-
-/* The output pixels whose windows cover an input pixel: it is position `pos` of the first of them,
- * and `down` (`right`) less in the next row (column). */
-struct maxpool_gather {
-	const float *dy;
-	const uint8_t *argmax;
-	size_t dy_row, dy_step, argmax_row, argmax_step;
-	int rows, cols, pos, down, right;
-	int channels;
-	float *dx;
-	int add;
+/* Channels [c, c + channels) of an image; pixels `x_step` floats and rows `x_row` floats apart, and so
+ * on. The place in its window of each of
+ * y is in argmax, in bytes. */
+struct maxpool_plane {
+	int k, stride, pad;
+	int h, w, oh, ow;
+	int channels; /* at most `lanes` */
+	float *x;     /* backward: dx */
+	float *y;     /* backward: dy */
+	size_t x_row, x_step, y_row, y_step;
+	uint8_t *argmax; /* forward: NULL: not wanted */
+	size_t argmax_row, argmax_step;
 };
 
 struct maxpool_kernels {
-	void (*window)(const struct maxpool_window *w);
-	void (*gather)(const struct maxpool_gather *g);
+	int lanes;
+	void (*forward)(const struct maxpool_plane *p);
+	void (*backward)(const struct maxpool_plane *p); /* dx += */
 };
 extern const struct maxpool_kernels maxpool_kernels_v128;
 #ifdef HAVE_X86_KERNELS

@@ -3,13 +3,16 @@
 #include "base/err.h"
 #include "nn/maxpool-window.h"
 
+#include <string.h>
+
+/* One image's plane of a vector of channels. */
 struct job {
 	const struct maxpool_kernels *k;
 	const struct maxpool *m;
 	const struct view *x, *y;
 	uint8_t *argmax;
-	const uint8_t *from;
 	bool add;
+	int vectors; /* of channels */
 };
 
 static const struct maxpool_kernels *kernels(enum conv_path path)
@@ -38,49 +41,48 @@ size_t maxpool_argmax_bytes(const struct view *y)
 	return (size_t)y->n * (size_t)y->h * (size_t)y->w * (size_t)y->c;
 }
 
-static size_t argmax_at(const struct view *y, int n, int oy, int ox)
+static struct maxpool_plane plane(const struct job *j, int job)
 {
-	return (((size_t)n * (size_t)y->h + (size_t)oy) * (size_t)y->w + (size_t)ox) * (size_t)y->c;
-}
-
-static inline int max_int(int a, int b)
-{
-	return a > b ? a : b;
-}
-
-static inline int min_int(int a, int b)
-{
-	return a < b ? a : b;
-}
-
-static void forward_row(void *ctx, int job, int worker)
-{
-	const struct job *j = ctx;
-	const struct maxpool *m = j->m;
 	const struct view *x = j->x, *y = j->y;
-	const int n = job / y->h, oy = job % y->h;
-	const int y0 = oy * m->stride - m->pad, ky = max_int(-y0, 0);
-	struct maxpool_window w = {
+	const int n = job / j->vectors, c = job % j->vectors * j->k->lanes;
+	const size_t image = maxpool_argmax_bytes(y) / (size_t)y->n;
+
+	return (struct maxpool_plane){
+		.k = j->m->k,
+		.stride = j->m->stride,
+		.pad = j->m->pad,
+		.h = x->h,
+		.w = x->w,
+		.oh = y->h,
+		.ow = y->w,
+		.channels = y->c - c < j->k->lanes ? y->c - c : j->k->lanes,
+		.x = view_at(x, n, 0, 0) + c,
 		.x_row = view_row(x),
 		.x_step = (size_t)x->ld,
-		.rows = min_int(m->k, x->h - y0) - ky,
-		.k = m->k,
-		.channels = y->c,
+		.y = view_at(y, n, 0, 0) + c,
+		.y_row = view_row(y),
+		.y_step = (size_t)y->ld,
+		.argmax = j->argmax ? j->argmax + (size_t)n * image + (size_t)c : NULL,
+		.argmax_row = (size_t)y->w * (size_t)y->c,
+		.argmax_step = (size_t)y->c,
 	};
-	int ox;
+}
+
+/* Zeros in the pads of an image: by the job of its first channels. */
+static void clear_pads(const struct job *j, const struct view *v, int job)
+{
+	if (job % j->vectors == 0)
+		view_clear_pads(v, job / j->vectors, 0, v->h);
+}
+
+static void forward_plane(void *ctx, int job, int worker)
+{
+	const struct job *j = ctx;
+	const struct maxpool_plane p = plane(j, job);
 
 	(void)worker;
-	for (ox = 0; ox < y->w; ox++) {
-		const int x0 = ox * m->stride - m->pad, kx = max_int(-x0, 0);
-
-		w.x = view_at(x, n, y0 + ky, x0 + kx);
-		w.cols = min_int(m->k, x->w - x0) - kx;
-		w.pos = ky * m->k + kx;
-		w.y = view_at(y, n, oy, ox);
-		w.argmax = j->argmax ? j->argmax + argmax_at(y, n, oy, ox) : NULL;
-		j->k->window(&w);
-	}
-	view_clear_pads(y, n, oy, oy + 1);
+	j->k->forward(&p);
+	clear_pads(j, j->y, job);
 }
 
 static void check(const struct maxpool *m, const struct view *x, const struct view *y)
@@ -90,63 +92,49 @@ static void check(const struct maxpool *m, const struct view *x, const struct vi
 	BUG_IF(y->h != maxpool_out(m, x->h) || y->w != maxpool_out(m, x->w));
 }
 
+static int jobs(struct job *j)
+{
+	j->vectors = (j->y->c + j->k->lanes - 1) / j->k->lanes;
+	return j->y->n * j->vectors;
+}
+
 void maxpool_forward(const struct maxpool *m, struct pool *pool, const struct view *x,
 		     const struct view *y, uint8_t *argmax)
 {
 	struct job j = {.k = kernels(m->path), .m = m, .x = x, .y = y, .argmax = argmax};
 
 	check(m, x, y);
-	pool_spread(pool, y->n * y->h, forward_row, &j);
+	pool_spread(pool, jobs(&j), forward_plane, &j);
 }
 
-/* The first output whose window covers input i, and how many do. */
-static int covering(const struct maxpool *m, int i, int outputs, int *count)
+static void clear_plane(const struct maxpool_plane *p)
 {
-	const int first = max_int(i + m->pad - m->k + m->stride, 0) / m->stride;
-	const int end = min_int((i + m->pad) / m->stride + 1, outputs);
+	int y, x;
 
-	*count = max_int(end - first, 0);
-	return first;
+	for (y = 0; y < p->h; y++)
+		for (x = 0; x < p->w; x++)
+			memset(p->x + (size_t)y * p->x_row + (size_t)x * p->x_step, 0,
+			       (size_t)p->channels * sizeof(float));
 }
 
-static void backward_row(void *ctx, int job, int worker)
+static void backward_plane(void *ctx, int job, int worker)
 {
 	const struct job *j = ctx;
-	const struct maxpool *m = j->m;
-	const struct view *dx = j->x, *dy = j->y;
-	const int n = job / dx->h, iy = job % dx->h;
-	struct maxpool_gather g = {
-		.dy_row = view_row(dy),
-		.dy_step = (size_t)dy->ld,
-		.argmax_row = (size_t)dy->w * (size_t)dy->c,
-		.argmax_step = (size_t)dy->c,
-		.down = m->stride * m->k,
-		.right = m->stride,
-		.channels = dx->c,
-		.add = j->add,
-	};
-	const int oy = covering(m, iy, dy->h, &g.rows);
-	int ix;
+	const struct maxpool_plane p = plane(j, job);
 
 	(void)worker;
-	for (ix = 0; ix < dx->w; ix++) {
-		const int ox = covering(m, ix, dy->w, &g.cols);
-
-		g.dy = view_at(dy, n, oy, ox);
-		g.argmax = j->from + argmax_at(dy, n, oy, ox);
-		g.pos = (iy - oy * m->stride + m->pad) * m->k + (ix - ox * m->stride + m->pad);
-		g.dx = view_at(dx, n, iy, ix);
-		j->k->gather(&g);
-	}
-	view_clear_pads(dx, n, iy, iy + 1);
+	if (!j->add)
+		clear_plane(&p);
+	j->k->backward(&p);
+	clear_pads(j, j->x, job);
 }
 
 void maxpool_backward(const struct maxpool *m, struct pool *pool, const uint8_t *argmax,
 		      const struct view *dy, const struct view *dx, bool add)
 {
-	struct job j = {
-		.k = kernels(m->path), .m = m, .x = dx, .y = dy, .from = argmax, .add = add};
+	struct job j = {.k = kernels(m->path), .m = m, .x = dx, .y = dy, .add = add};
 
 	check(m, dx, dy);
-	pool_spread(pool, dx->n * dx->h, backward_row, &j);
+	j.argmax = (uint8_t *)(uintptr_t)argmax; /* read only */
+	pool_spread(pool, jobs(&j), backward_plane, &j);
 }

@@ -7,9 +7,10 @@ struct case_row {
 };
 
 static const struct case_row cases[] = {
-	{{5, 1, 2, CONV_AUTO}, 2, 7, 9, 70}, {{13, 1, 6, CONV_AUTO}, 1, 10, 8, 5},
-	{{2, 2, 0, CONV_AUTO}, 1, 8, 6, 16}, {{3, 2, 1, CONV_AUTO}, 2, 9, 7, 3},
-	{{5, 1, 2, CONV_AUTO}, 1, 1, 2, 8},  {{2, 3, 1, CONV_AUTO}, 1, 8, 8, 64},
+	{{5, 1, 2, CONV_AUTO}, 2, 7, 9, 70},  {{13, 1, 6, CONV_AUTO}, 1, 10, 8, 5},
+	{{2, 2, 0, CONV_AUTO}, 1, 8, 6, 16},  {{3, 2, 1, CONV_AUTO}, 2, 9, 7, 3},
+	{{5, 1, 2, CONV_AUTO}, 1, 1, 2, 8},   {{2, 3, 1, CONV_AUTO}, 1, 8, 8, 64},
+	{{5, 1, 2, CONV_AUTO}, 1, 6, 70, 20}, {{3, 2, 1, CONV_AUTO}, 1, 5, 67, 16},
 };
 
 /* Values in few levels, so that ties are common: the first one takes the gradient. */
