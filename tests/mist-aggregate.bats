@@ -48,6 +48,29 @@ aggregate() {
 	case $stderr in *warning*) false ;; esac
 }
 
+@test "randomised classes are counted, with a ledger and without" {
+	need_program jq
+	cd "$BATS_FILE_TMPDIR"
+	for l in --no-ledger "--ledger $BATS_TEST_TMPDIR/ledger"; do
+		# shellcheck disable=SC2086 # two words
+		mist mist-extract $l -w w1.st -c 2 --img 64 -e 1 --hflip --label-epsilon 1.5 --client e -o "$BATS_TEST_TMPDIR/x.tar" set1
+		assert_ok
+		(cd "$BATS_TEST_TMPDIR" && rm -rf x && mkdir x && tar xf x.tar -C x)
+		all=$(cat "$BATS_TEST_TMPDIR"/x/*.txt | wc -l) # of both copies
+		most=$(wc -l "$BATS_TEST_TMPDIR"/x/*.txt | awk '$2 != "total" && $1 > m {m = $1} END {print m}')
+		[ "$most" -ge 1 ]
+		image=$(awk "BEGIN {print 32768 + 1.5 * $most}") client=$(awk "BEGIN {print 131072 + 1.5 * $all / 2}")
+		assert_says "epsilon per image   $image (16384 bits, sent 2 times, and at most $most classes)"
+		assert_says "epsilon per client  $client ("
+		jq -e ".certificate.epsilon_per_image == $image and .certificate.epsilon_per_client == $client" \
+			"$BATS_TEST_TMPDIR/x/mist.end.json"
+		mist mist-aggregate -v -o "$BATS_TEST_TMPDIR/all.tar" "$BATS_TEST_TMPDIR/x.tar"
+		assert_ok
+		assert_says "epsilon 1 per bit, $image per image, $client per client"
+		assert_says "at most 1 per bit, $image per image, $client per client; labels rr"
+	done
+}
+
 @test "the account is the client's ledger's, and an empty promise is named" {
 	cd "$BATS_FILE_TMPDIR"
 	mist mist-extract -q -w w1.st -c 2 --img 64 -e 4 --client edge1 -o "$BATS_TEST_TMPDIR/x.tar" set3

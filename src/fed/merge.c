@@ -118,6 +118,7 @@ static void end_client(struct merge *m, const char *end)
 	if (!m->client)
 		return;
 	m->spent.images = m->samples / m->spent.releases;
+	m->spent.objects /= m->spent.releases; /* a copy's classes are the same draws */
 	account = client_account(m, end, &kept);
 	privacy_format_up(m->spent.per_bit, bit, sizeof(bit));
 	privacy_format_up(privacy_per_image(&m->spent), image, sizeof(image));
@@ -220,6 +221,9 @@ static int check_sample(struct merge *m, struct features_reader *r, const char *
 			       s->key, h->client);
 	m->samples++;
 	m->result->samples++;
+	m->spent.objects += s->nlabels;
+	if (s->nlabels > m->spent.objects_most)
+		m->spent.objects_most = s->nlabels;
 	return repeated ? refuse_repeated(m, path, h, s, err) : 0;
 }
 

@@ -45,8 +45,9 @@ static void tell_mechanism(const struct certificate *c, const struct notices *to
 static void tell_epsilon(const struct certificate *c, const struct notices *to)
 {
 	const struct privacy *p = &c->spent;
-	char bit[32], image[32], client[32], before[32], most[32];
+	char bit[32], image[32], client[32], before[32], most[32], classes[64];
 
+	snprintf(classes, sizeof(classes), ", and at most %ld classes", p->objects_most);
 	privacy_format_up(p->per_bit, bit, sizeof(bit));
 	privacy_format_up(privacy_per_image(p), image, sizeof(image));
 	privacy_format_up(certificate_per_client(c), client, sizeof(client));
@@ -54,10 +55,10 @@ static void tell_epsilon(const struct certificate *c, const struct notices *to)
 	privacy_format_up(c->account.image_max, most, sizeof(most));
 	notice(to, "epsilon per bit     %s%s", is_noisy(p) ? bit : "infinite",
 	       is_noisy(p) && p->seeded ? " for who does not know the seed" : "");
-	notice(to, "epsilon per image   %s (%zu %s, sent %d time%s)",
+	notice(to, "epsilon per image   %s (%zu %s, sent %d time%s%s)",
 	       is_private(p) ? image : "infinite", p->values,
 	       p->encoding == ENCODING_BIT ? "bits" : "values", p->releases,
-	       p->releases == 1 ? "" : "s");
+	       p->releases == 1 ? "" : "s", p->label_epsilon > 0 && p->objects ? classes : "");
 	if (!c->ledger)
 		notice(to, "epsilon per client  %s (%ld image%s; no account was kept)",
 		       isfinite(certificate_per_client(c)) ? client : "infinite", p->images,

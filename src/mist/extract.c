@@ -58,7 +58,7 @@ struct extract {
 	bool failed;
 	struct err err;
 	struct features_writer *writer;
-	long images, skipped;
+	long images, skipped, objects, objects_most;
 	double picture_bytes; /* of the files of the images */
 	struct extract_account account;
 };
@@ -70,8 +70,17 @@ static struct privacy privacy_of(const struct extract *x, long images)
 	struct privacy p = features_privacy(&x->header);
 
 	p.images = images;
-	p.label_epsilon = x->labelnoise.epsilon_effective;
+	p.label_epsilon = x->labelnoise.threshold ? x->labelnoise.epsilon_effective : 0;
+	p.objects = x->objects;
+	p.objects_most = x->objects_most;
 	return p;
+}
+
+static void count_objects(struct extract *x, const struct item *item)
+{
+	x->objects += item->nlabels;
+	if (item->nlabels > x->objects_most)
+		x->objects_most = item->nlabels;
 }
 
 static struct certificate certificate_of(const struct extract *x, long images)
@@ -86,9 +95,14 @@ static struct certificate certificate_of(const struct extract *x, long images)
 
 static void prepare_account(struct extract *x)
 {
-	const struct certificate c = certificate_of(x, x->set->nitems);
 	const struct privacy each = privacy_of(x, 1);
+	struct certificate c;
+	int i;
 
+	for (i = 0; i < x->set->nitems; i++)
+		count_objects(x, &x->set->items[i]);
+	c = certificate_of(x, x->set->nitems);
+	x->objects = x->objects_most = 0;
 	x->release_epsilon = each.seeded ? INFINITY : privacy_per_release(&each);
 	extract_account_init(&x->account, x->opt.ledger, x->opt.budget, x->opt.budget_image,
 			     &x->header, &each);
@@ -416,7 +430,8 @@ static void randomise_labels(const struct extract *x, struct worker *w, const st
 		*r = w->release[0];
 		ledger_key_tag(ledger_key(x->opt.ledger), key, r->tag);
 		r->epsilon =
-			x->opt.seed ? INFINITY : x->labelnoise.epsilon_effective * item->nlabels;
+			x->opt.seed ? INFINITY
+				    : privacy_times(x->labelnoise.epsilon_effective, item->nlabels);
 	}
 	sodium_memzero(key, sizeof(key));
 }
@@ -518,6 +533,7 @@ static int write_item(struct extract *x, struct worker *w, const struct item *it
 			return -1;
 	}
 	x->images++;
+	count_objects(x, item);
 	x->picture_bytes += w->picture_bytes;
 	return 0;
 }

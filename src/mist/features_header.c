@@ -57,7 +57,11 @@ struct privacy features_privacy(const struct features_header *h)
 				.per_bit = h->epsilon_effective,
 				.values = features_values(h),
 				.releases = h->releases,
-				.labels = h->labels};
+				.labels = h->labels,
+				.label_epsilon =
+					h->label_epsilon > 0
+						? labelnoise_effective(h->label_epsilon, h->nnames)
+						: 0};
 }
 
 /* ------------------------------------------------------------------ writing */

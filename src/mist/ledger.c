@@ -367,10 +367,10 @@ static int check_budget(const struct ledger *l, const struct ledger_spend *s, si
 	int rc = 0;
 
 	for (i = 0; i < n && !rc; i++) {
-		all = book_add(all, v[i].epsilon);
+		all = privacy_add(all, v[i].epsilon);
 		if (!i || memcmp(v[i].image, v[i - 1].image, LEDGER_ID))
 			image = before = book_image(l->book, s->entry.client, v[i].image);
-		image = book_add(image, v[i].epsilon);
+		image = privacy_add(image, v[i].epsilon);
 		if (image > s->budget_image)
 			rc = refuse("a picture", before, image, s->budget_image, err);
 	}

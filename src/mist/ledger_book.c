@@ -1,6 +1,7 @@
 #include "mist/ledger_book.h"
 
 #include "io/json.h"
+#include "mist/privacy.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -169,15 +170,6 @@ double book_image(const struct book *b, const char *client, const uint8_t image[
 	return row ? row->epsilon : 0;
 }
 
-/* What the sum lost is the difference (Knuth's two-sum); if it lost anything, the next number up. */
-double book_add(double a, double b)
-{
-	const double sum = a + b, part = sum - a;
-	const double lost = (a - (sum - part)) + (b - part);
-
-	return isfinite(sum) && lost > 0 ? nextafter(sum, INFINITY) : sum;
-}
-
 static void count_release(struct book *b, int client, const struct book_release *r)
 {
 	const struct row release = make_row(client, r->image, r->tag);
@@ -190,10 +182,10 @@ static void count_release(struct book *b, int client, const struct book_release 
 	if (!fresh)
 		return;
 	c->releases++;
-	c->epsilon = book_add(c->epsilon, r->epsilon);
+	c->epsilon = privacy_add(c->epsilon, r->epsilon);
 	sum = table_add(&b->images, &image, &fresh);
 	c->images += fresh;
-	sum->epsilon = book_add(sum->epsilon, r->epsilon);
+	sum->epsilon = privacy_add(sum->epsilon, r->epsilon);
 	c->image_max = fmax(c->image_max, sum->epsilon);
 }
 

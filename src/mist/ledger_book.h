@@ -69,7 +69,4 @@ int book_read(struct book *b, const char *name, const char *text, size_t len, si
 void book_format_header(const char *key, struct buf *out);
 void book_format(const struct book *b, const struct book_entry *e, struct buf *out);
 
-/* a + b, not rounded down. */
-double book_add(double a, double b);
-
 #endif

@@ -4,27 +4,48 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* a * b, not rounded down. */
-static double product_up(double a, double b)
+/* What the sum lost is the difference (Knuth's two-sum); if it lost anything, the next number up. */
+double privacy_add(double a, double b)
+{
+	const double sum = a + b, part = sum - a;
+	const double lost = (a - (sum - part)) + (b - part);
+
+	return isfinite(sum) && lost > 0 ? nextafter(sum, INFINITY) : sum;
+}
+
+double privacy_times(double a, double b)
 {
 	const double p = a * b;
 
 	return isfinite(p) && fma(a, b, -p) > 0 ? nextafter(p, INFINITY) : p;
 }
 
+/* n objects' classes. */
+static double classes(const struct privacy *p, long n)
+{
+	return n ? privacy_times(p->label_epsilon, (double)n) : 0;
+}
+
 double privacy_per_release(const struct privacy *p)
 {
-	return product_up(p->per_bit, (double)p->values);
+	return privacy_times(p->per_bit, (double)p->values);
+}
+
+static double features(const struct privacy *p)
+{
+	return privacy_times(privacy_per_release(p), p->releases);
 }
 
 double privacy_per_image(const struct privacy *p)
 {
-	return product_up(privacy_per_release(p), p->releases);
+	return privacy_add(features(p), classes(p, p->objects_most));
 }
 
 double privacy_per_client(const struct privacy *p)
 {
-	return p->images ? product_up(privacy_per_image(p), (double)p->images) : 0;
+	if (!p->images)
+		return 0;
+	return privacy_add(privacy_times(features(p), (double)p->images), classes(p, p->objects));
 }
 
 double privacy_flips(const struct privacy *p)

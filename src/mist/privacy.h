@@ -21,11 +21,19 @@ struct privacy {
 	size_t values;  /* of one release: bits, where the encoding is bits */
 	int releases;   /* per image */
 	long images;
-	const char *labels;   /* "clear", "none", "rr" */
-	double label_epsilon; /* of each object's class, with "rr" */
+	const char *labels;         /* "clear", "none", "rr" */
+	double label_epsilon;       /* of each object's class, with "rr"; else 0 */
+	long objects, objects_most; /* whose classes are sent: of all images, and of one of them */
 };
 
-/* Infinite without a mechanism. */
+/* a * b and a + b, not rounded down. */
+double privacy_times(double a, double b);
+double privacy_add(double a, double b);
+
+/*
+ * Features of one release; and all that is counted of an image (that with the most objects) and of the
+ * client: features of all releases, and randomised classes, once an image. Infinite without a mechanism.
+ */
 double privacy_per_release(const struct privacy *p);
 double privacy_per_image(const struct privacy *p);
 double privacy_per_client(const struct privacy *p);

@@ -150,12 +150,12 @@ static void sums_are_never_rounded_down(void **state)
 	(void)state;
 	for (i = 0; i < 100000; i++) {
 		exact += 0.1;
-		sum = book_add(sum, 0.1);
+		sum = privacy_add(sum, 0.1);
 		assert_true(sum >= (double)exact);
 	}
 	assert_true(sum < 10000.01);
-	assert_true(book_add(3, 4) == 7);
-	assert_true(isinf(book_add(1, INFINITY)));
+	assert_true(privacy_add(3, 4) == 7);
+	assert_true(isinf(privacy_add(1, INFINITY)));
 }
 
 static void a_budget_refuses_and_records_nothing(void **state)

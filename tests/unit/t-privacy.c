@@ -35,6 +35,27 @@ static void published_figures_are_never_rounded_down(void **state)
 	}
 }
 
+static void randomised_classes_cost_an_image_and_a_client_too(void **state)
+{
+	struct privacy p = {.mechanism = MECHANISM_RR, .q = 0.25, .per_bit = 1, .labels = "rr"};
+
+	(void)state;
+	p.values = 100;
+	p.releases = 2;
+	p.images = 3;
+	p.label_epsilon = 2;
+	p.objects = 9;
+	p.objects_most = 5;
+	assert_true(privacy_per_release(&p) == 100);
+	assert_true(privacy_per_image(&p) == 200 + 10); /* once for both copies */
+	assert_true(privacy_per_client(&p) == 600 + 18);
+	p.objects = p.objects_most = 3;
+	p.label_epsilon = 0.1;
+	p.images = 1;
+	p.values = 0;
+	assert_true(privacy_per_client(&p) > 0.3);
+}
+
 static void an_image_costs_all_its_bits_and_a_client_all_its_images(void **state)
 {
 	struct privacy p = {.mechanism = MECHANISM_RR, .q = 0.25, .per_bit = 1, .labels = "clear"};
@@ -63,6 +84,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(published_figures_are_never_rounded_down),
+		cmocka_unit_test(randomised_classes_cost_an_image_and_a_client_too),
 		cmocka_unit_test(an_image_costs_all_its_bits_and_a_client_all_its_images),
 	};
 
