@@ -148,9 +148,9 @@ account() {
 	assert_one_line_error 3 "cannot use the ledger '$ledger': line 2: wrong digest: the ledger was damaged or changed"
 	show
 	assert_one_line_error 3 'wrong digest'
-	sed 's/"version":"1.0"/"version":"2.0"/' good >"$ledger"
+	sed 's/"version":"2.0"/"version":"3.0"/' good >"$ledger"
 	extract -e 1 -o out/a.tar set
-	assert_one_line_error 3 'line 1: format version 2.0 is newer than this program, which reads 1'
+	assert_one_line_error 3 'line 1: format version 3.0 is newer than this program, which reads 2'
 	printf 'shopping list\n' >"$ledger"
 	extract -e 1 -o out/a.tar set
 	assert_one_line_error 3 "cannot use the ledger"
@@ -199,6 +199,41 @@ account() {
 	assert_ok
 	[ -z "$stderr" ]
 	[ "$(account set)" = 122880 ]
+}
+
+@test "a ledger of the first version knows its pictures again" {
+	need_program jq
+	mkdir -p one/images old
+	cp "$MIST_SRCDIR/tests/golden/ledger/picture.png" one/images/
+	cp "$MIST_SRCDIR/tests/golden/ledger/version-1" old/ledger
+	cp "$MIST_SRCDIR/tests/golden/ledger/version-1.key" old/ledger.key
+	chmod 600 old/ledger.key
+	extract -e 2 --ledger old/ledger -o a.tar one
+	assert_ok
+	assert_says '(before: 8192; 1 new, 0 sent before; most for one image: 24576)'
+	extract -e 2 --ledger old/ledger -o b.tar one
+	assert_says '0 new, 1 sent before'
+	show --ledger old/ledger --json
+	jq -e '.clients == [.clients[0]] and (.clients[0] | .images == 1 and .releases == 2)' <<<"$output"
+}
+
+@test "another name or comment is the same picture" {
+	need_program jq
+	mkdir -p one/images
+	cp "$MIST_SRCDIR/tests/golden/ledger/picture.png" one/images/
+	extract -q -e 1 --client one -o a.tar one
+	# a text chunk before the end
+	{
+		head -c -12 one/images/picture.png
+		printf '\0\0\0\003tEXta\0b\334\111\242\073'
+		tail -c 12 one/images/picture.png
+	} >one/images/noted.png
+	mv one/images/picture.png one/images/other.png
+	extract -e 2 --client one -o b.tar one
+	assert_ok
+	assert_says "'one': 2 images, 0 skipped"
+	show --json
+	jq -e '.clients[0].images == 1 and .clients[0].releases == 2' <<<"$output"
 }
 
 @test "noise that is none, or seeded, makes the account infinite" {

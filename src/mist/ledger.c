@@ -235,6 +235,7 @@ static int find_key(struct ledger *l, struct err *err)
 		return err_set(err, STATUS_INPUT,
 			       "cannot use the ledger '%s': '%s' is another's key", l->path,
 			       l->key_path);
+	l->key->first_format = book_major(l->book) == 1;
 	return 0;
 }
 

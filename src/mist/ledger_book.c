@@ -8,8 +8,8 @@
 #include <string.h>
 
 #define FORMAT         "mist-ledger"
-#define MAJOR          1
-#define FORMAT_VERSION "1.0"
+#define MAJOR          2
+#define FORMAT_VERSION "2.0" /* 1.0 named pictures otherwise (ledger_key.h), and goes on so */
 /* ,"sha256":"64 digits"} */
 #define SUM_PREFIX ",\"sha256\":\""
 #define SUM_LEN    (sizeof(SUM_PREFIX) - 1 + DIGEST_HEX - 1 + 2)
@@ -89,6 +89,7 @@ static const struct row *table_find(const struct table *t, const struct row *wan
 struct book {
 	char key[LEDGER_FINGERPRINT];
 	char sum[DIGEST_HEX]; /* of the last line */
+	int major;            /* of its format */
 	long lines;
 	struct book_client *clients;
 	int nclients, cap;
@@ -121,6 +122,11 @@ void book_free(struct book *b)
 const char *book_key(const struct book *b)
 {
 	return b->key;
+}
+
+int book_major(const struct book *b)
+{
+	return b->major;
 }
 
 static int find_client(const struct book *b, const char *name)
@@ -243,6 +249,7 @@ static int get_header(struct book *b, const char *name, const json_t *o, struct 
 	if (strlen(key) != LEDGER_FINGERPRINT - 1 || strspn(key, "0123456789abcdef") != strlen(key))
 		return err_set(err, STATUS_INPUT, "%s: 'key' is not a fingerprint", name);
 	memcpy(b->key, key, sizeof(b->key));
+	b->major = (int)major;
 	return 0;
 }
 

@@ -52,6 +52,7 @@ void book_free(struct book *b);
 
 /* The fingerprint in the first line; "" before that was read. */
 const char *book_key(const struct book *b);
+int book_major(const struct book *b); /* version of its format; 0 before */
 const struct book_client *book_client(const struct book *b, const char *name); /* NULL: unknown */
 /* In the order of their first release. */
 const struct book_client *book_clients(const struct book *b, int *n);

@@ -23,23 +23,34 @@ static void derive(struct ledger_key *key, const uint8_t secret[SECRET])
 	crypto_kdf_derive_from_key(key->noise, sizeof(key->noise), 1, context, secret);
 	crypto_kdf_derive_from_key(key->image, sizeof(key->image), 2, context, secret);
 	crypto_kdf_derive_from_key(key->tag, sizeof(key->tag), 3, context, secret);
+	crypto_kdf_derive_from_key(key->pixels, sizeof(key->pixels), 5, context, secret);
+	key->first_format = false;
 	crypto_kdf_derive_from_key(print, sizeof(print), 4, context, secret);
 	sodium_bin2hex(key->fingerprint, sizeof(key->fingerprint), print, sizeof(print));
 }
 
+/* Universal hashing first (Wegman, Carter 1981): a keyed BLAKE2b of all pixels took four times as long, an
+ * eighth of all that the edge does to a picture of 320 pixels. */
 void ledger_key_image(const struct ledger_key *key, const struct image *img, uint8_t id[LEDGER_ID])
 {
 	const uint32_t w = (uint32_t)img->w, h = (uint32_t)img->h;
-	const uint8_t size[8] = {(uint8_t)w,         (uint8_t)(w >> 8), (uint8_t)(w >> 16),
-				 (uint8_t)(w >> 24), (uint8_t)h,        (uint8_t)(h >> 8),
-				 (uint8_t)(h >> 16), (uint8_t)(h >> 24)};
+	const size_t bytes = (size_t)img->w * (size_t)img->h * 3;
+	uint8_t what[8 + crypto_onetimeauth_BYTES] = {
+		(uint8_t)w, (uint8_t)(w >> 8), (uint8_t)(w >> 16), (uint8_t)(w >> 24),
+		(uint8_t)h, (uint8_t)(h >> 8), (uint8_t)(h >> 16), (uint8_t)(h >> 24)};
 	crypto_generichash_state st;
 
 	crypto_generichash_init(&st, key->image, sizeof(key->image), LEDGER_ID);
-	crypto_generichash_update(&st, size, sizeof(size));
-	crypto_generichash_update(&st, img->rgb, (size_t)img->w * (size_t)img->h * 3);
+	if (key->first_format) {
+		crypto_generichash_update(&st, what, 8);
+		crypto_generichash_update(&st, img->rgb, bytes);
+	} else {
+		crypto_onetimeauth(what + 8, img->rgb, bytes, key->pixels);
+		crypto_generichash_update(&st, what, sizeof(what));
+	}
 	crypto_generichash_final(&st, id, LEDGER_ID);
 	sodium_memzero(&st, sizeof(st));
+	sodium_memzero(what, sizeof(what));
 }
 
 void ledger_key_tag(const struct ledger_key *key, const uint8_t noise[32], uint8_t id[LEDGER_ID])
