@@ -255,8 +255,16 @@ static int make_workers(struct extract *x, struct err *err)
 				  .path = x->opt.path};
 	int want = x->opt.threads > 0 ? x->opt.threads : pool_processors();
 	size_t each = net_bytes(x->model->graph, &opt, NULL) + x->payload_bytes +
-		      (size_t)x->opt.img * (size_t)x->opt.img * 3;
+		      (size_t)x->opt.img * (size_t)x->opt.img * 3,
+	       room = 0;
+	int i;
 
+	for (i = 0; i < x->header.ntensors; i++) { /* where a thinned gate packs all first */
+		const size_t all = gate_packed_bytes(x->header.shape[i].c, x->header.shape[i].h,
+						     x->header.shape[i].w);
+
+		room = all > room ? all : room;
+	}
 	if (want > x->set->nitems)
 		want = x->set->nitems;
 	if ((size_t)want > WORKER_MEMORY / each)
@@ -270,7 +278,7 @@ static int make_workers(struct extract *x, struct err *err)
 		if (!w->net)
 			return -1;
 		net_load_params(w->net, x->model->params);
-		w->payload = xmalloc(x->payload_bytes * (size_t)x->header.releases);
+		w->payload = xmalloc(x->payload_bytes * (size_t)x->header.releases + room);
 	}
 	return 0;
 }

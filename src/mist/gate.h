@@ -97,7 +97,8 @@ size_t gate_packed_bytes(int c, int h, int w); /* of ENCODING_BIT */
 /* Values that carry information: c * h * w. What the noise flips, without the pads. */
 size_t gate_values(int c, int h, int w);
 
-/* x (H, W, C view of one image) to a payload and back to floats in a view (clears the pads). */
+/* x (H, W, C view of one image) to a payload and back to floats in a view (clears the pads). A thinned
+ * gate's payload is made where there is room for gate_packed_bytes of all of x. */
 void gate_encode(const struct gate *g, const struct view *x, int image, unsigned char *payload);
 void gate_decode(const struct gate *g, const unsigned char *payload, const struct view *x,
 		 int image);

@@ -4,6 +4,9 @@
 
 #include <string.h>
 
+/* Channels handled at a time: a cache line of floats. */
+#define BLOCK 16
+
 bool thin_has(const struct gate *g)
 {
 	return g->pool > 1 || g->keep;
@@ -153,57 +156,140 @@ static uint64_t number_of(const struct gate *g, const struct view *x, int c, int
 
 /* ------------------------------------------------------------------ payloads */
 
-/* The bits are counted channel by channel, so that is the order of these two; a tensor that crosses a cut
- * lies in the cache that a core has to itself. */
-void thin_encode(const struct gate *g, const struct view *x, int image, unsigned char *bits)
+/* Squares' bits, packed as gate_encode_bits packs values. The channels of a pixel lie side by side. */
+static void pack_squares(const struct gate *g, const struct view *x, int image, unsigned char *bits)
 {
 	const int h = thin_side(g, x->h), w = thin_side(g, x->w);
+	const size_t row = ((size_t)w + 7) / 8;
+	int y, col, c0, c, sy, sx;
+
+	memset(bits, 0, gate_packed_bytes(g->c, h, w));
+	for (y = 0; y < h; y++)
+		for (col = 0; col < w; col++) {
+			const struct square s = square_at(g, x, y, col);
+			const float n = (float)((s.y1 - s.y0) * (s.x1 - s.x0));
+
+			for (c0 = 0; c0 < g->c; c0 += BLOCK) {
+				const int some = g->c - c0 < BLOCK ? g->c - c0 : BLOCK;
+				float sum[BLOCK] = {0};
+
+				for (sy = s.y0; sy < s.y1; sy++)
+					for (sx = s.x0; sx < s.x1; sx++) {
+						const float *p = view_at(x, image, sy, sx) + c0;
+
+						for (c = 0; c < some; c++)
+							sum[c] += p[c];
+					}
+				for (c = 0; c < some; c++)
+					if (sum[c] / n > threshold_of(g, c0 + c))
+						bits[((size_t)(c0 + c) * (size_t)h + (size_t)y) *
+							     row +
+						     (size_t)col / 8] |=
+							(unsigned char)(0x80 >> col % 8);
+			}
+		}
+}
+
+/* Packed rows to the bits that are sent, in place: what is written never overtakes what is read. Without
+ * branches on what is chosen, which nothing could foresee. */
+static void choose(const struct gate *g, unsigned char *bits, int h, int w)
+{
+	const size_t rows = (size_t)g->c * (size_t)h, row = ((size_t)w + 7) / 8;
+	unsigned char *to = bits;
 	uint64_t k = 0;
 	unsigned byte = 1; /* a one before its bits: eight of them push it out */
-	int c, y, col;
+	size_t r;
+	int col;
 
-	for (c = 0; c < g->c; c++) {
-		const float threshold = threshold_of(g, c);
+	for (r = 0; r < rows; r++)
+		for (col = 0; col < w; col++, k++) {
+			const unsigned bit = bits[r * row + (size_t)col / 8] >> (7 - col % 8) & 1;
+			const unsigned sent = thin_sends(g, k);
 
-		for (y = 0; y < h; y++)
-			for (col = 0; col < w; col++, k++) {
-				if (!thin_sends(g, k))
-					continue;
-				byte = byte << 1 | (thin_mean(g, x, image, y, col, c) > threshold);
-				if (byte & 0x100) {
-					*bits++ = (unsigned char)byte;
-					byte = 1;
-				}
+			byte = byte << sent | (bit & sent);
+			if (byte & 0x100) {
+				*to++ = (unsigned char)byte;
+				byte = 1;
 			}
-	}
+		}
 	if (byte != 1) {
 		while (!(byte & 0x100))
 			byte <<= 1;
-		*bits = (unsigned char)byte;
+		*to = (unsigned char)byte;
 	}
+}
+
+void thin_encode(const struct gate *g, const struct view *x, int image, unsigned char *bits)
+{
+	if (g->pool > 1)
+		pack_squares(g, x, image, bits);
+	else
+		gate_encode_bits(g, x, image, bits);
+	choose(g, bits, thin_side(g, x->h), thin_side(g, x->w));
+}
+
+/* Bits sent of a channel. */
+static size_t count_plane(const struct gate *g, uint64_t first, size_t plane)
+{
+	size_t k, n = 0;
+
+	for (k = 0; k < plane; k++)
+		n += thin_sends(g, first + k);
+	return g->keep ? n : plane;
+}
+
+static void spread(const struct view *x, int image, const struct square *s, int c0, int some,
+		   const float *v)
+{
+	int y, col;
+
+	for (y = s->y0; y < s->y1; y++)
+		for (col = s->x0; col < s->x1; col++)
+			memcpy(view_at(x, image, y, col) + c0, v, (size_t)some * sizeof(*v));
+}
+
+/* Channels c0 … of all squares; next[c]: where the bits of channel c0 + c go on. */
+static void decode_block(const struct gate *g, const unsigned char *bits, const struct view *x,
+			 int image, int c0, int some, size_t next[BLOCK])
+{
+	const int h = thin_side(g, x->h), w = thin_side(g, x->w);
+	struct gate_levels l[BLOCK];
+	float v[BLOCK];
+	int y, col, c;
+
+	for (c = 0; c < some; c++)
+		l[c] = gate_levels(g, c0 + c, true);
+	for (y = 0; y < h; y++)
+		for (col = 0; col < w; col++) {
+			const struct square s = square_at(g, x, y, col);
+			uint64_t k = number_of(g, x, c0, y, col);
+
+			for (c = 0; c < some; c++, k += (uint64_t)h * (uint64_t)w) {
+				const bool sent = thin_sends(g, k);
+				const size_t at = sent ? next[c] : 0;
+				const bool bit = bits[at / 8] & 0x80 >> at % 8;
+
+				v[c] = sent ? bit ? l[c].high : l[c].low : l[c].unknown;
+				next[c] += sent;
+			}
+			spread(x, image, &s, c0, some, v);
+		}
 }
 
 void thin_decode(const struct gate *g, const unsigned char *bits, const struct view *x, int image)
 {
-	const int h = thin_side(g, x->h), w = thin_side(g, x->w);
-	uint64_t k = 0;
-	size_t next = 0;
-	int c, y, col;
+	const size_t plane = (size_t)thin_side(g, x->h) * (size_t)thin_side(g, x->w);
+	size_t next[BLOCK], from = 0;
+	int c0, c;
 
-	for (c = 0; c < g->c; c++) {
-		const struct gate_levels l = gate_levels(g, c, true);
+	for (c0 = 0; c0 < g->c; c0 += BLOCK) {
+		const int some = g->c - c0 < BLOCK ? g->c - c0 : BLOCK;
 
-		for (y = 0; y < h; y++)
-			for (col = 0; col < w; col++, k++) {
-				const struct square s = square_at(g, x, y, col);
-				float v = l.unknown;
-
-				if (thin_sends(g, k)) {
-					v = bits[next / 8] & 0x80 >> next % 8 ? l.high : l.low;
-					next++;
-				}
-				fill(x, image, &s, c, v);
-			}
+		for (c = 0; c < some; c++) {
+			next[c] = from;
+			from += count_plane(g, (uint64_t)(c0 + c) * plane, plane);
+		}
+		decode_block(g, bits, x, image, c0, some, next);
 	}
 	view_clear_pads(x, image, 0, x->h);
 }

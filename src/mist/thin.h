@@ -41,7 +41,7 @@ float thin_mean(const struct gate *g, const struct view *x, int image, int y, in
 void thin_share(const struct gate *g, const struct view *dx, int image, int y, int col, int c,
 		float d);
 
-/* As gate_encode and gate_decode. */
+/* As gate_encode and gate_decode; encoding has room for gate_packed_bytes of the whole tensor. */
 void thin_encode(const struct gate *g, const struct view *x, int image, unsigned char *bits);
 void thin_decode(const struct gate *g, const unsigned char *bits, const struct view *x, int image);
 /* As gate_apply (clean) and gate_gradient, a row of squares of one image. */

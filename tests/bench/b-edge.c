@@ -1,24 +1,48 @@
 /*
- * b-edge [DATASET] - what the edge does to an image, stage by stage on one core: read and decode the
- * JPEG, letterbox to 640 pixels, floats, layers 0-3 of YOLOv5n, gate, noise, feature stream (to
- * /dev/null); then mist-extract's pipeline whole, on one thread and on all. Without a DATASET, pictures
- * drawn here, as JPEGs of 640 x 480. The layers are measured against sgemm, the rest, by the bytes they
- * write, against memcpy. Tab-separated; at the end, as a comment, the gate's share of the whole.
+ * b-edge [DATASET [SIZE]] - what the edge does to an image, stage by stage on one core: read and decode the
+ * JPEG, letterbox to SIZE pixels (640), floats, layers 0-3 of YOLOv5n, gate, noise, ledger (pictures and
+ * releases named, recorded and synced as one run), feature stream (to /dev/null); then mist-extract's
+ * pipeline whole, without a ledger and with one that has all of it, on one thread, and on all. Without
+ * a DATASET, pictures drawn here, as JPEGs of 640 x 480. The layers are measured against sgemm, the rest, by the bytes they
+ * write, against memcpy. Tab-separated; at the end, as a comment, the share of gate,
+ * noise and ledger.
  */
 #include "bench.h"
+#include "base/file.h"
+#include "base/num.h"
 #include "data/letterbox.h"
 #include "data/synth.h"
 #include "mist/extract.h"
 #include "nn/net.h"
 
-enum { CUT = 4, SIDE = 640 };
+#include <math.h>
 
-enum stage { DECODE, LETTERBOX, FLOATS, LAYERS, GATE, NOISE, STREAM, COPY, GEMM, ONE, ALL, STAGES };
+enum { CUT = 4, DRAWN = 640 };
+
+enum stage {
+	DECODE,
+	LETTERBOX,
+	FLOATS,
+	LAYERS,
+	GATE,
+	NOISE,
+	LEDGER,
+	STREAM,
+	COPY,
+	GEMM,
+	BARE,
+	ONE,
+	ALL,
+	STAGES
+};
 
 struct bench {
+	int side;
 	struct model *model;
 	struct dataset *set;
 	struct noise noise;
+	struct ledger *ledger;
+	uint64_t releases; /* recorded so far: every one is new */
 	struct net *net;
 	struct view in, out;
 	struct gate gate;
@@ -52,7 +76,7 @@ static void letterbox(void *bench)
 		struct letterbox lb;
 
 		image_release(&b->squares[i]);
-		letterbox_plan(&lb, p->w, p->h, SIDE, SIDE, SIDE);
+		letterbox_plan(&lb, p->w, p->h, b->side, b->side, b->side);
 		letterbox_apply(&lb, p, &b->squares[i]);
 	}
 }
@@ -99,6 +123,37 @@ static void noise(void *bench)
 	}
 }
 
+/* What was not sent before, as an edge has it the first time. */
+static void ledger(void *bench)
+{
+	struct bench *b = bench;
+	const size_t n = (size_t)b->set->nitems;
+	struct book_release *releases = xcalloc(n, sizeof(*releases));
+	const struct ledger_spend spend = {.entry = {.client = "bench",
+						     .model = extract_header(b->extract)->extractor,
+						     .mechanism = "rr",
+						     .labels = "clear",
+						     .releases = releases,
+						     .n = n},
+					   .budget = INFINITY,
+					   .budget_image = INFINITY};
+	struct ledger_account account = {0};
+	struct err err = ERR_INIT;
+	uint8_t key[32] = {0};
+	size_t i;
+
+	for (i = 0; i < n; i++) {
+		b->releases++;
+		memcpy(key, &b->releases, sizeof(b->releases));
+		ledger_key_image(ledger_key(b->ledger), &b->pictures[i], releases[i].image);
+		ledger_key_tag(ledger_key(b->ledger), key, releases[i].tag);
+		releases[i].epsilon = 1;
+	}
+	if (ledger_spend(b->ledger, &spend, &account, &err))
+		bench_fail(&err);
+	free(releases);
+}
+
 static void stream(void *bench)
 {
 	struct bench *b = bench;
@@ -123,57 +178,77 @@ static void stream(void *bench)
 }
 
 /* From packing the weights to the end of the stream. */
-static void pipeline(struct bench *b, int threads)
+static void pipeline(struct bench *b, int threads, struct ledger *l)
 {
 	struct extract_options opt = b->opt;
+	struct noise noise = b->noise;
 	struct certificate spent;
 	struct err err = ERR_INIT;
 	struct extract *x;
 
 	opt.threads = threads;
-	x = extract_new(b->model, b->set, &b->noise, &opt, &err);
+	opt.ledger = l;
+	extract_key(&noise, l);
+	x = extract_new(b->model, b->set, &noise, &opt, &err);
 	if (!x || extract_run(x, "/dev/null", &spent, &err))
 		bench_fail(&err);
 	extract_free(x);
+	noise_release(&noise);
+}
+
+static void no_ledger(void *bench)
+{
+	pipeline(bench, 1, NULL);
 }
 
 static void one_thread(void *bench)
 {
-	pipeline(bench, 1);
+	struct bench *b = bench;
+
+	pipeline(b, 1, b->ledger);
 }
 
 static void all_threads(void *bench)
 {
-	pipeline(bench, 0);
+	struct bench *b = bench;
+
+	pipeline(b, 0, b->ledger);
 }
 
 /* ------------------------------------------------------------------ set-up */
 
 static void draw(const char *dir, int images)
 {
-	const struct synth_options opt = {.images = images, .classes = 3, .img = SIDE, .seed = 1};
+	const struct synth_options opt = {.images = images, .classes = 3, .img = DRAWN, .seed = 1};
 	struct err err = ERR_INIT;
 
 	if (synth_write(&opt, dir, NULL, NULL, NULL, &err))
 		bench_fail(&err);
 }
 
-static void bench_make(struct bench *b, const char *dataset)
+static void bench_make(struct bench *b, const char *dataset, int side, const char *dir)
 {
+	char *path = path_join(dir, "ledger");
 	const struct dataset_options dopt = {.any_class = true};
 	const struct net_options nopt = {
-		.to = CUT, .max_n = 1, .h = SIDE, .w = SIDE, .path = bench_kernel()};
+		.to = CUT, .max_n = 1, .h = side, .w = side, .path = bench_kernel()};
 	struct err err = ERR_INIT;
 
-	*b = (struct bench){.model = bench_model('n'), .set = dataset_open(dataset, &dopt, &err)};
-	if (!b->set || noise_init(&b->noise, MECHANISM_RR, 1, NULL, &err))
+	*b = (struct bench){.side = side,
+			    .model = bench_model('n'),
+			    .set = dataset_open(dataset, &dopt, &err),
+			    .ledger = ledger_open(path, 5, NULL, &err)};
+	free(path);
+	if (!b->set || !b->ledger || noise_init(&b->noise, MECHANISM_RR, 1, NULL, &err))
 		bench_fail(&err);
 	b->opt = (struct extract_options){.cut = CUT,
-					  .img = SIDE,
+					  .img = side,
 					  .client = "bench",
 					  .program = "b-edge",
 					  .labels = true,
 					  .strict = true,
+					  .budget = INFINITY,
+					  .budget_image = INFINITY,
 					  .path = nopt.path};
 	b->extract = extract_new(b->model, b->set, &b->noise, &b->opt, &err);
 	if (b->extract)
@@ -205,6 +280,7 @@ static void bench_release(struct bench *b)
 	gate_release(&b->gate);
 	net_free(b->net);
 	extract_free(b->extract);
+	ledger_close(b->ledger);
 	noise_release(&b->noise);
 	dataset_free(b->set);
 	model_free(b->model);
@@ -225,9 +301,9 @@ static double stage_bytes(const struct bench *b, enum stage s)
 			pixels += 3.0 * b->pictures[i].w * b->pictures[i].h;
 		return pixels / b->set->nitems;
 	case LETTERBOX:
-		return 3.0 * SIDE * SIDE;
+		return 3.0 * b->side * b->side;
 	case FLOATS:
-		return 3.0 * SIDE * SIDE * sizeof(float);
+		return 3.0 * b->side * b->side * sizeof(float);
 	default:
 		return packed;
 	}
@@ -236,8 +312,9 @@ static double stage_bytes(const struct bench *b, enum stage s)
 static void print(const struct bench *b, const double *times, const struct bench_copy *copy,
 		  const struct bench_gemm *gemm)
 {
-	static const char *const names[] = {
-		"read and decode", "letterbox", "floats", "layers 0-3", "gate", "noise", "stream"};
+	static const char *const names[] = {"read and decode", "letterbox", "floats",
+					    "layers 0-3",      "gate",      "noise",
+					    "ledger",          "stream"};
 	const double copy_rate = (double)copy->bytes / times[COPY] * 1e-9;
 	const double gemm_rate = bench_gemm_flops(gemm) / times[GEMM] * 1e-9;
 	const double n = b->set->nitems;
@@ -245,7 +322,7 @@ static void print(const struct bench *b, const double *times, const struct bench
 	int s;
 
 	for (s = 0; s < CUT; s++)
-		flops += graph_layer_flops(b->model->graph, s, SIDE, SIDE);
+		flops += graph_layer_flops(b->model->graph, s, b->side, b->side);
 	for (s = DECODE; s <= STREAM; s++)
 		sum += times[s];
 	for (s = DECODE; s <= STREAM; s++) {
@@ -257,14 +334,18 @@ static void print(const struct bench *b, const double *times, const struct bench
 		       100 * rate / (s == LAYERS ? gemm_rate : copy_rate));
 	}
 	printf("sum\t%.3f\timages/s of sum\t100.0%%\t%.1f\t100%%\n", sum / n * 1e3, n / sum);
+	printf("mist-extract, no ledger\t%.3f\timages/s of sum\t%.1f%%\t%.1f\t%.0f%%\n",
+	       times[BARE] / n * 1e3, 100 * times[BARE] / sum, n / times[BARE],
+	       100 * sum / times[BARE]);
 	printf("mist-extract, 1 thread\t%.3f\timages/s of sum\t%.1f%%\t%.1f\t%.0f%%\n",
 	       times[ONE] / n * 1e3, 100 * times[ONE] / sum, n / times[ONE],
 	       100 * sum / times[ONE]);
 	printf("mist-extract, %d threads\t%.3f\timages/s of sum\t%.1f%%\t%.1f\t%.0f%%\n",
 	       pool_processors(), times[ALL] / n * 1e3, 100 * times[ALL] / sum, n / times[ALL],
 	       100 * sum / times[ALL]);
-	printf("# gate and noise: %.1f%% of an image's time on one core\n",
-	       100 * (times[GATE] + times[NOISE]) / sum);
+	printf("# gate and noise: %.1f%% of an image's time on one core, with the ledger %.1f%%\n",
+	       100 * (times[GATE] + times[NOISE]) / sum,
+	       100 * (times[GATE] + times[NOISE] + times[LEDGER]) / sum);
 }
 
 int main(int argc, char **argv)
@@ -279,21 +360,27 @@ int main(int argc, char **argv)
 						 {layers, &b},
 						 {gate, &b},
 						 {noise, &b},
+						 {ledger, &b},
 						 {stream, &b},
 						 {bench_copy_once, &copy},
 						 {bench_gemm_once, &gemm},
+						 {no_ledger, &b},
 						 {one_thread, &b},
 						 {all_threads, &b}};
 	double times[STAGES];
+	struct err err = ERR_INIT;
+	long side = 640;
 
+	if (argc > 2 && num_long("SIZE", argv[2], 32, 8192, &side, &err))
+		bench_fail(&err);
 	bench_print_processor();
 	if (argc < 2)
 		draw(drawn, bench_quick() ? 2 : 24);
-	bench_make(&b, argc < 2 ? drawn : argv[1]);
+	bench_make(&b, argc < 2 ? drawn : argv[1], (int)side, dir);
 	bench_copy_init(&copy, NULL, 16 << 20);
 	bench_gemm_init(&gemm, NULL);
-	printf("# %d images, kernel %s, 1 thread where nothing else is said\n", b.set->nitems,
-	       conv_path_name(bench_kernel()));
+	printf("# %d images to %ld pixels, kernel %s, 1 thread where nothing else is said\n",
+	       b.set->nitems, side, conv_path_name(bench_kernel()));
 	printf("stage\tms/image\tyardstick\tof sum\trate\tof yardstick\n");
 	bench_interleave(tasks, STAGES, 1, times);
 	print(&b, times, &copy, &gemm);

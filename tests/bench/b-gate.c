@@ -1,6 +1,6 @@
 /*
  * b-gate - the gate on one core: thresholds and packing, noise, both as the edge does them,
- * and decoding, of what crosses YOLOv5's cut 4 at 640 pixels and of a map that fills no vectors.
+ * decoding, and the same for a quarter of the bits chosen by a subset, of what crosses YOLOv5's cut 4 at 640 pixels and of a map that fills no vectors.
  * Features are values, one bit each. 100 % is a copy of the features as floats. Tab-separated.
  */
 #include "bench.h"
@@ -11,7 +11,7 @@ static const struct {
 } shapes[] = {{64, 80}, {128, 80}, {70, 77}};
 
 struct bench {
-	struct gate gate;
+	struct gate gate, thin;
 	struct noise noise;
 	struct view x;
 	float *buf;
@@ -47,6 +47,21 @@ static void decode(void *bench)
 	gate_decode(&b->gate, b->bits, &b->x, 0);
 }
 
+/* A quarter of the bits. */
+static void thin_encode_once(void *bench)
+{
+	struct bench *b = bench;
+
+	gate_encode(&b->thin, &b->x, 0, b->bits);
+}
+
+static void thin_decode_once(void *bench)
+{
+	struct bench *b = bench;
+
+	gate_decode(&b->thin, b->bits, &b->x, 0);
+}
+
 static void bench_make(struct bench *b, int c, int side)
 {
 	struct err err = ERR_INIT;
@@ -64,12 +79,15 @@ static void bench_make(struct bench *b, int c, int side)
 	b->gate.threshold = bench_floats((size_t)c);
 	b->gate.low = bench_floats((size_t)c);
 	b->gate.high = bench_floats((size_t)c);
+	gate_copy(&b->thin, &b->gate);
+	b->thin.keep = UINT32_C(1) << 30;
 	b->bits = xaligned(gate_packed_bytes(c, side, side));
 }
 
 static void bench_release(struct bench *b)
 {
 	gate_release(&b->gate);
+	gate_release(&b->thin);
 	noise_release(&b->noise);
 	free(b->buf);
 	free(b->bits);
@@ -77,13 +95,20 @@ static void bench_release(struct bench *b)
 
 static void run(int c, int side)
 {
-	static const char *const names[] = {"threshold and pack", "noise", "pack and noise",
-					    "decode", "copy of the floats"};
+	static const char *const names[] = {"threshold and pack", "noise",
+					    "pack and noise",     "decode",
+					    "pack a quarter",     "decode a quarter",
+					    "copy of the floats"};
 	const double features = (double)gate_values(c, side, side);
 	struct bench_copy copy;
 	struct bench b;
-	const struct bench_task tasks[] = {
-		{encode, &b}, {flip, &b}, {send, &b}, {decode, &b}, {bench_copy_once, &copy}};
+	const struct bench_task tasks[] = {{encode, &b},
+					   {flip, &b},
+					   {send, &b},
+					   {decode, &b},
+					   {thin_encode_once, &b},
+					   {thin_decode_once, &b},
+					   {bench_copy_once, &copy}};
 	const int n = (int)ARRAY_LEN(tasks);
 	double times[ARRAY_LEN(tasks)];
 	int i;

@@ -116,7 +116,7 @@ static void payloads_and_what_they_decode_to(void **state)
 	rng_init(&rng, 1, "t-thin", 0);
 	test_view_fill(&a, &rng);
 	for (i = 0; i < ARRAY_LEN(cases); i++) {
-		unsigned char payload[64], scratch[5 * 7 * 2];
+		unsigned char payload[5 * 7 * 2], scratch[5 * 7 * 2];
 		const struct noise none = {.mechanism = MECHANISM_NONE};
 		struct gate g;
 		int y, x, c;
@@ -220,7 +220,7 @@ static void the_likelihood_has_its_gradient(void **state)
 	struct test_view x = test_view_new(1, 4, 5, 5, 0, 0, 0),
 			 dx = test_view_new(1, 4, 5, 5, 0, 0, 0),
 			 no = test_view_new(1, 4, 5, 5, 0, 0, 0);
-	unsigned char payload[16];
+	unsigned char payload[5 * 4];
 	float sent[5 * 20];
 	struct rng rng;
 	size_t i;
