@@ -151,6 +151,24 @@ account() {
 	sed 's/"version":"2.0"/"version":"3.0"/' good >"$ledger"
 	extract -e 1 -o out/a.tar set
 	assert_one_line_error 3 'line 1: format version 3.0 is newer than this program, which reads 2'
+	sed 2d good >"$ledger"
+	tail -n 1 good >>"$ledger"
+	tail -n 1 good >>"$ledger"
+	extract -e 1 -o out/a.tar set
+	assert_one_line_error 3 'line 3: wrong digest'
+	head -c 300 good >"$ledger" # the account's line is torn
+	extract -e 1 --no-labels -o a.tar set
+	assert_ok
+	assert_says 'unfinished line'
+	head -c 100 good >"$ledger" # and the first
+	show
+	assert_one_line_error 3 'not a ledger'
+	: >"$ledger"
+	show
+	assert_one_line_error 3 'not a ledger'
+	extract -e 1 -o a.tar set
+	assert_ok
+	assert_says "the ledger '$ledger' begins anew: there was a key and no account"
 	printf 'shopping list\n' >"$ledger"
 	extract -e 1 -o out/a.tar set
 	assert_one_line_error 3 "cannot use the ledger"

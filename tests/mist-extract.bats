@@ -128,7 +128,7 @@ member() {
 }
 
 @test "an epsilon without meaning is refused, one without effect is warned of" {
-	for e in 0 -1 nan inf x; do
+	for e in 0 -0 -1 nan inf 1e999 x ""; do
 		extract -e "$e" -o s.tar set
 		assert_status 2
 	done
@@ -216,6 +216,49 @@ PY
 	assert_says "are randomised with epsilon 1"
 	mist mist-aggregate -o mixed.tar a.tar clear.tar
 	assert_one_line_error 3 "label policies 'rr' and 'clear' do not mix"
+}
+
+# with_gate FROM TO: bad.st, the weights with another text in their gate, of the same length.
+with_gate() {
+	LC_ALL=C sed "s/$1/$2/" cal.st >bad.st
+	run ! cmp -s cal.st bad.st
+	[ "$(wc -c <cal.st)" -eq "$(wc -c <bad.st)" ]
+}
+
+@test "thresholds that do not fit the cut are one sentence for every program, and nothing is written" {
+	mist mist-model calibrate -q -c 2 --img 64 --data set --filter 0 -o cal.st model.st
+	assert_ok
+	first=$(grep -ao 'threshold[^[]*\[[^,]*' cal.st | head -n 1)
+	first=${first#*[}
+	mkdir out
+	while IFS='|' read -r to says; do
+		printf -v padded '%-*s' $((${#first} + 1)) "$to"
+		with_gate "\(threshold[^[]*\[\)$first," "\1$padded"
+		for program in 'mist-extract -e 1 --no-ledger -o out/x.tar set' 'mist-eval -o out/x set' \
+			'mist-detect -o out/d set' 'mist-train --data set --epochs 1 -o out/x.st' 'mist-model info -o out/x'; do
+			# shellcheck disable=SC2086 # words
+			set -- $program
+			case $1 in
+			mist-model) mist "$@" bad.st ;;
+			*) mist "$1" -q -w bad.st --img 64 "${@:2}" ;;
+			esac
+			assert_one_line_error 3 "$says"
+			assert_says mist.gate
+			assert_empty_dir out
+		done
+	done <<-EOF
+		|'threshold' has 23 values for 24 channels
+		NaN,|invalid token near 'NaN'
+		1e999,|real number overflow
+		null,|'threshold' holds what is not a number
+		{},|'threshold' holds what is not a number
+	EOF
+	with_gate 'channels\(.*\):24,' 'channels\1:16,'
+	mist mist-extract -q -w bad.st --img 64 -e 1 -o out/x.tar set
+	assert_one_line_error 3 "'threshold' has 24 values for 16 channels"
+	with_gate '\(cut[^:]*\):2,' '\1:1,'
+	mist mist-eval -q -w bad.st --img 64 set
+	assert_one_line_error 3 'tensor 0 of cut 1 has 8 channels, and its gate has 24'
 }
 
 @test "a label epsilon that cannot be is refused" {

@@ -89,7 +89,9 @@ static int run_info(struct opts *o, struct err *err)
 	if (m && o->json)
 		rc = info_json(m, o->img, &out, err);
 	else if (m && !info_text(m, o->img, &out, err))
-		rc = gates_describe_json(model_meta(m, "mist.gate"), &out, err);
+		rc = gates_describe_json(model_meta(m, "mist.gate"), &out, err)
+			     ? err_prefix(err, "cannot read '%s'", o->args[0])
+			     : 0;
 	if (!rc)
 		rc = file_write(o->cli.output ? o->cli.output : "-", out.data, out.len, err);
 	buf_release(&out);

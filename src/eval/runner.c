@@ -27,7 +27,7 @@ static int choose_gate(struct detector *d, const char *weights, int gate, struct
 	const char *json = model_meta(d->model, "mist.gate");
 
 	if (json && gates_parse(json, &d->gates, err))
-		return err_prefix(err, "'%s': mist.gate", weights);
+		return err_prefix(err, "'%s'", weights);
 	if (gate > GATE_OFF && !d->gates.n)
 		return err_set(err, STATUS_INPUT, "'%s' has no gate", weights);
 	d->gate = gate >= 0 ? (enum gate_mode)gate : d->gates.n ? GATE_CLEAN : GATE_OFF;

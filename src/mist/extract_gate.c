@@ -64,7 +64,7 @@ static int own_gates(const struct model *m, int cut, struct gates *out, struct e
 	if (!json)
 		return 0;
 	if (gates_parse(json, out, err))
-		return err_prefix(err, "mist.gate of the weights");
+		return err_prefix(err, "the weights");
 	if (out->cut == cut && out->gate[0].encoding == ENCODING_BIT)
 		return 1;
 	gates_release(out);

@@ -66,6 +66,12 @@ struct privacy features_privacy(const struct features_header *h)
 
 /* ------------------------------------------------------------------ writing */
 
+/* Null is infinite; nothing but noise costs 0. */
+static json_t *epsilon_or_null(double v)
+{
+	return isfinite(v) ? json_real(v) : json_null();
+}
+
 static json_t *number_or_null(double v)
 {
 	return isfinite(v) && v > 0 ? json_real(v) : json_null();
@@ -100,8 +106,8 @@ static json_t *privacy_to_json(const struct features_header *h)
 
 	json_object_set_new(o, "bits_per_release", json_integer((json_int_t)p.values));
 	json_object_set_new(o, "releases_per_image", json_integer(h->releases));
-	json_object_set_new(o, "epsilon_per_bit", number_or_null(p.per_bit));
-	json_object_set_new(o, "epsilon_per_image", number_or_null(privacy_per_image(&p)));
+	json_object_set_new(o, "epsilon_per_bit", epsilon_or_null(p.per_bit));
+	json_object_set_new(o, "epsilon_per_image", epsilon_or_null(privacy_per_image(&p)));
 	return o;
 }
 
@@ -123,7 +129,7 @@ char *features_header_json(const struct features_header *h)
 		json_object_set_new(o, "bit_order", json_string("big"));
 	json_object_set_new(o, "mechanism", json_string(mechanism_names[h->mechanism]));
 	json_object_set_new(o, "epsilon", number_or_null(h->epsilon));
-	json_object_set_new(o, "epsilon_effective", number_or_null(h->epsilon_effective));
+	json_object_set_new(o, "epsilon_effective", epsilon_or_null(h->epsilon_effective));
 	if (h->epsilon_image > 0)
 		json_object_set_new(o, "epsilon_image", json_real(h->epsilon_image));
 	json_object_set_new(o, "flip_probability", json_real(h->q));

@@ -291,13 +291,13 @@ int gates_from_json(const char *name, const json_t *value, struct gates *out, st
 
 int gates_parse(const char *json, struct gates *out, struct err *err)
 {
-	json_t *value = json_parse("gate", json, strlen(json), err);
+	json_t *value = json_parse("mist.gate", json, strlen(json), err);
 	int rc;
 
 	*out = (struct gates){0};
 	if (!value)
 		return -1;
-	rc = gates_from_json("gate", value, out, err);
+	rc = gates_from_json("mist.gate", value, out, err);
 	json_decref(value);
 	return rc;
 }

@@ -1,5 +1,7 @@
 #include "mist/gate_text.h"
 
+#include <math.h>
+
 static void add_noise(const struct gate *g, struct buf *out)
 {
 	if (g->mechanism == MECHANISM_NONE)
@@ -26,6 +28,10 @@ void gates_describe(const struct gates *g, struct buf *out)
 			   gate->debias ? ", de-biased" : "");
 		if (gate->filter)
 			buf_printf(out, ", filter of %dx%d", gate->filter_size, gate->filter_size);
+		if (gate->pool > 1)
+			buf_printf(out, ", squares of %dx%d", gate->pool, gate->pool);
+		if (gate->keep)
+			buf_printf(out, ", %.4g %% of the bits", ldexp(100.0 * gate->keep, -32));
 		buf_add_str(out, "\n");
 	}
 }

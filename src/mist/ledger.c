@@ -263,6 +263,11 @@ static int open_locked(struct ledger *l, bool fresh, struct err *err)
 		return find_key(l, err);
 	}
 	rc = begin(l, err);
+	if (!rc && had_key)
+		notice(l->notices,
+		       "the ledger '%s' begins anew: there was a key and no account, so what was "
+		       "sent before is not counted",
+		       l->path);
 	if (rc && fresh)
 		unlink(l->path);
 	if (rc && !had_key)

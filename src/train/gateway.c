@@ -93,7 +93,7 @@ struct gateway *gateway_new(const struct model *m, const struct gateway_options 
 	g->model = m;
 	g->pool = pool;
 	if (gates_parse(json, &g->gates, err))
-		err_prefix(err, "mist.gate of the weights");
+		err_prefix(err, "the weights");
 	else if (!check_gates(g, err) && !conv_resolve(opt->path, &path, err) &&
 		 !make_net(g, opt, path, err) && !make_gates(g, opt, path, err))
 		return g;

@@ -323,7 +323,9 @@ struct source *source_features(const char *path, struct model **m, const struct 
 	if (h->nnames)
 		rc = source_adapt(m, h->nnames, h->names, seed, notices, err);
 	if (!rc && model_meta(*m, "mist.gate"))
-		rc = gates_parse(model_meta(*m, "mist.gate"), &f->own, err);
+		rc = gates_parse(model_meta(*m, "mist.gate"), &f->own, err)
+			     ? err_prefix(err, "the weights")
+			     : 0;
 	if (!rc)
 		rc = read_all(f, r, *m, strcmp(path, "-") ? path : "standard input", err);
 	features_close(r);

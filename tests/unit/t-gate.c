@@ -427,7 +427,7 @@ static void a_gate_that_cannot_be_is_refused_with_a_reason(void **state)
 	static const struct {
 		const char *text, *says;
 	} bad[] = {
-		{"", "gate:"},
+		{"", "mist.gate:"},
 		{"[]", "missing"},
 		{"{\"cut\":4,\"gates\":[]}", "0 gates"},
 		{"{\"cut\":4,\"gates\":[3]}", "missing"},
