@@ -177,6 +177,9 @@ SIMD_INLINE void dw_tile(const struct conv_dw *d, const int k, const int vectors
 			__builtin_prefetch(in + DW_AHEAD * d->x_step + k - 1);
 			UNROLL
 			for (v = 0; v < vectors; v++)
+				__builtin_prefetch(dy + DW_AHEAD * d->dy_step + v * LANES);
+			UNROLL
+			for (v = 0; v < vectors; v++)
 				g[v] = part && v == vectors - 1 ? v_load_part(dy + v * LANES, last)
 								: v_load(dy + v * LANES);
 			UNROLL
