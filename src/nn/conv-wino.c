@@ -138,17 +138,25 @@ static bool pays(const struct wino_pass *p, int h, int w, double products)
 
 /*
  * Backward-weights pays for stride 1 (16 channels: 1.3 to 1.7 times as fast, 32: 1.7 to 2, 64: 2.3,
- * 128: 2, 256: 1.6) and for the stem (16: 1.2, 32: 1.5), unless an image is so small that bringing 36
- * matrices back to 9, which takes as long as SUMS tiles, weighs more. For stride 2 it never did by
- * more than the measurement's error.
+ * 128: 2, 256: 1.6), for the stem (16: 1.2, 32: 1.5) and for stride 2 from 64 channels on (64 to 64:
+ * 1.1, 64 to 128: 1.2, 128 to 256: 1.1; 32 to 64: 1), where the sums pass through the caches for
+ * every block of tiles: transforms count one and a third times. Not where an image is so small that
+ * bringing 36 matrices back to 9, which takes as long as SUMS tiles, weighs more, nor, for stride 2,
+ * where these are so large that there is no second copy of them.
  */
-#define SUMS 10
+#define SUMS      10
+#define MOST_SUMS (2 << 20) /* floats: 128 to 256 channels, but not 256 to 256 */
 
 static bool weights_pay(const struct wino_pass *p, const struct conv_shape *s)
 {
 	const double sums = (double)SUMS * p->points * p->in * p->out;
+	const double products = conv_flops(s) / 2 - sums;
+	const double tiles = (double)ceil_div(s->oh, p->side) * ceil_div(s->ow, p->side);
 
-	return p->kind == WINO_S1 && pays(p, s->oh, s->ow, conv_flops(s) / 2 - sums);
+	if (p->kind == WINO_S1)
+		return pays(p, s->oh, s->ow, products);
+	return p->floats <= MOST_SUMS &&
+	       pays(p, s->oh, s->ow, products - tiles * TRANSFORM_S2 / 3 * (p->in + p->out));
 }
 
 struct wino *wino_new(const struct conv *c, bool always)
