@@ -301,7 +301,7 @@ static void grid_row(const struct job *j, const struct grid *g, struct conv_row 
 		r->residual_step = (size_t)(g->out_step * j->epi->residual.ld);
 	}
 	r->nruns = j0 < j1 ? direct_runs(g, j0, j1, j->p->in, in, runs) : 0;
-	if (!r->nruns && r->finish != FINISH_ALL) {
+	if (!r->nruns && r->finish != FINISH_ALL && !r->bias) {
 		zero_row(j, g, r);
 		return;
 	}
@@ -323,10 +323,10 @@ static void block_rows(const struct job *j, int n, int part, int block, double *
 
 	if (j->finish == FINISH_SUMS)
 		start_sums(j, &r, sums, c0);
-	if (j->finish == FINISH_ALL) {
-		r.bias = j->epi->bias ? j->epi->bias + c0 : NULL;
+	if (j->epi && j->epi->bias)
+		r.bias = j->epi->bias + c0;
+	if (j->finish == FINISH_ALL)
 		r.silu = j->epi->silu;
-	}
 	for (row = row0; row < row0 + j->p->job_rows; row++)
 		for (i = 0; i < j->p->ngrids; i++)
 			if (row < j->p->grids[i].rows && j->p->grids[i].cols)
@@ -376,7 +376,7 @@ void direct_forward(const struct conv *c, struct pool *pool, const float *packed
 	if (epi && epi->sums) {
 		j.finish = FINISH_SUMS;
 		j.sums = scratch;
-	} else if (epi && (epi->bias || epi->silu || epi->residual.p)) {
+	} else if (epi && (epi->silu || epi->residual.p)) {
 		j.finish = FINISH_ALL;
 	}
 	run_pass(&j, pool, x->n);

@@ -39,7 +39,7 @@ struct conv_row {
 	size_t y_step;
 	int channels; /* of the block, at most vectors*lanes */
 	enum finish finish;
-	const float *bias;     /* FINISH_ALL; NULL: none */
+	const float *bias;     /* what the sums begin with; NULL: zeros */
 	const float *residual; /* FINISH_ALL; NULL: none */
 	size_t residual_step;
 	bool silu;

@@ -36,7 +36,7 @@ struct sums {
 	vf sum[TILE_VECTORS], squares[TILE_VECTORS];
 };
 
-/* y = act(acc + bias) + residual, from accumulators that went through memory. */
+/* y = act(acc) + residual, from accumulators that went through memory. */
 static __attribute__((noinline)) void finish_all(const struct conv_row *r, int col, int pixels,
 						 int vectors, const vf *acc)
 {
@@ -44,10 +44,9 @@ static __attribute__((noinline)) void finish_all(const struct conv_row *r, int c
 
 	for (v = 0; v < vectors; v++) {
 		const int n = r->channels - v * LANES;
-		const vf bias = r->bias ? v_load_n(r->bias + v * LANES, n) : v_set(0);
 
 		for (p = 0; p < pixels; p++) {
-			vf u = acc[p * vectors + v] + bias;
+			vf u = acc[p * vectors + v];
 
 			if (r->silu)
 				u = v_silu(u);
@@ -126,10 +125,14 @@ SIMD_INLINE void tile(const struct conv_row *r, int col, struct sums *sums, cons
 	int k, p, v, i, end;
 
 	UNROLL
-	for (p = 0; p < pixels; p++)
+	for (v = 0; v < vectors; v++) {
+		const vf start =
+			r->bias ? v_load_n(r->bias + v * LANES, r->channels - v * LANES) : v_set(0);
+
 		UNROLL
-	for (v = 0; v < vectors; v++)
-		acc[p][v] = v_set(0);
+		for (p = 0; p < pixels; p++)
+			acc[p][v] = start;
+	}
 	UNROLL
 	for (p = 0; p < pixels; p++)
 		UNROLL
