@@ -47,6 +47,10 @@ bench() {
 	bench b-gate
 }
 
+@test "what bits explain" {
+	bench b-codes
+}
+
 @test "the edge" {
 	bench b-edge
 }

@@ -27,6 +27,8 @@ libmist_a_SOURCES += \
 
 bench_programs += tests/bench/b-gate
 tests_bench_b_gate_SOURCES = tests/bench/b-gate.c $(bench_sources)
+bench_programs += tests/bench/b-codes
+tests_bench_b_codes_SOURCES = tests/bench/b-codes.c $(bench_sources)
 bench_programs += tests/bench/b-edge
 tests_bench_b_edge_SOURCES = tests/bench/b-edge.c $(bench_sources)
 
