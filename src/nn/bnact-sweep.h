@@ -12,7 +12,8 @@ struct bnact_row {
 	const float *scale, *shift, *mean;
 	const float *z, *residual, *dy; /* residual: NULL when there is none */
 	float *y;                       /* forward: y; backward: du, then dz */
-	size_t z_ld, residual_ld, dy_ld, y_ld;
+	float *again;                   /* sums: y made again; NULL: not wanted */
+	size_t z_ld, residual_ld, dy_ld, y_ld, again_ld;
 	double *sums;                /* of du and of du*(z - mean), c each */
 	const float *slope, *offset; /* y = y*scale + z*slope + offset */
 };

@@ -25,15 +25,17 @@ SIMD_INLINE vf act_value(vf u, enum act act)
 	return u;
 }
 
-/* d act / d u, PyTorch's at the kinks. */
-SIMD_INLINE vf act_slope(vf u, enum act act)
+/* d act / d u, PyTorch's at the kinks; *value: act_value's, to the bit. */
+SIMD_INLINE vf act_slope(vf u, enum act act, vf *value)
 {
 	const vf one = v_set(1), zero = v_set(0);
 	vf s;
 
+	*value = act_value(u, act == ACT_SILU ? ACT_NONE : act);
 	switch (act) {
 	case ACT_SILU:
 		s = v_sigmoid(u);
+		*value = u * s;
 		return s * v_fma(u, 1.0f - s, one);
 	case ACT_RELU:
 		return v_select((vi)(u > 0), one, zero);
@@ -75,9 +77,9 @@ SIMD_INLINE void forward_act(const struct bnact_row *r, enum act act)
 }
 
 /* du = dy * act'(u); sum += du, dot += du * (z - mean) over the row, `vecs` vectors of channels from
- * c on. */
+ * c on; y again where that is wanted. */
 SIMD_INLINE void sums_block(const struct bnact_row *r, enum act act, int c, const int vecs,
-			    int part)
+			    int part, const bool again)
 {
 	vf scale[2], shift[2], mean[2], sum[2], dot[2];
 	float lanes[2][LANES];
@@ -93,13 +95,20 @@ SIMD_INLINE void sums_block(const struct bnact_row *r, enum act act, int c, cons
 	for (x = 0; x < r->w; x++) {
 		const float *pz = r->z + (size_t)x * r->z_ld + c;
 		const float *pdy = r->dy + (size_t)x * r->dy_ld + c;
+		const float *res =
+			r->residual ? r->residual + (size_t)x * r->residual_ld + c : NULL;
 		float *pdu = r->y + (size_t)x * r->y_ld + c;
+		float *py = again ? r->again + (size_t)x * r->again_ld + c : NULL;
 
 		for (v = 0; v < vecs; v++) {
 			const vf z = v_load_n(pz + v * LANES, n);
-			vf du = v_load_n(pdy + v * LANES, n);
+			vf du = v_load_n(pdy + v * LANES, n), y;
 
-			du = du * act_slope(v_fma(z, scale[v], shift[v]), act);
+			du = du * act_slope(v_fma(z, scale[v], shift[v]), act, &y);
+			if (again && res)
+				y = y + v_load_n(res + v * LANES, n);
+			if (again)
+				v_store_n(py + v * LANES, y, n);
 			sum[v] += du;
 			dot[v] = v_fma(du, z - mean[v], dot[v]);
 			v_store_n(pdu + v * LANES, du, n);
@@ -115,19 +124,27 @@ SIMD_INLINE void sums_block(const struct bnact_row *r, enum act act, int c, cons
 	}
 }
 
-SIMD_INLINE void sums_act(const struct bnact_row *r, enum act act)
+SIMD_INLINE void sums_wanted(const struct bnact_row *r, enum act act, const bool again)
 {
 	int c = 0;
 
 	/* two at a time: more would not leave registers for the constants of exp */
 	for (; c + 2 * LANES <= r->c; c += 2 * LANES)
-		sums_block(r, act, c, 2, 0);
+		sums_block(r, act, c, 2, 0, again);
 	if (c + LANES <= r->c) {
-		sums_block(r, act, c, 1, 0);
+		sums_block(r, act, c, 1, 0, again);
 		c += LANES;
 	}
 	if (c < r->c)
-		sums_block(r, act, c, 1, r->c - c);
+		sums_block(r, act, c, 1, r->c - c, again);
+}
+
+SIMD_INLINE void sums_act(const struct bnact_row *r, enum act act)
+{
+	if (r->again)
+		sums_wanted(r, act, true);
+	else
+		sums_wanted(r, act, false);
 }
 
 /* n lanes at channel c of one pixel. */

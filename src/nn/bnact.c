@@ -82,7 +82,7 @@ struct sweep {
 	const struct bnact_kernels *k;
 	const struct bn *bn;
 	enum act act;
-	const struct view *z, *residual, *dy, *y;
+	const struct view *z, *residual, *dy, *y, *again;
 	int groups;        /* of rows, per image */
 	double *part;      /* per job: 2*c */
 	const float *line; /* backward: slope and offset, c each; NULL: not yet */
@@ -99,6 +99,10 @@ static void sweep_row(const struct sweep *s, struct bnact_row *r, int n, int y)
 	if (s->dy) {
 		r->dy = view_at(s->dy, n, y, 0);
 		r->dy_ld = (size_t)s->dy->ld;
+	}
+	if (s->again) {
+		r->again = view_at(s->again, n, y, 0);
+		r->again_ld = (size_t)s->again->ld;
 	}
 	r->y = view_at(s->y, n, y, 0);
 	r->y_ld = (size_t)s->y->ld;
@@ -132,6 +136,8 @@ static void sweep_rows(const struct sweep *s, int job, struct bnact_row *r,
 		sweep_row(s, r, n, y);
 		fn(r, s->act);
 		view_clear_pads(s->y, n, y, y + 1);
+		if (s->again)
+			view_clear_pads(s->again, n, y, y + 1);
 	}
 }
 
@@ -149,16 +155,21 @@ static int row_groups(int h)
 	return (h + ROWS - 1) / ROWS;
 }
 
+static void set_residual(struct sweep *s, const struct view *residual)
+{
+	if (!residual || !residual->p)
+		return;
+	BUG_IF(!view_same_shape(s->z, residual));
+	s->residual = residual;
+}
+
 void bnact_forward(struct pool *pool, const struct bn *bn, enum act act, const struct view *z,
 		   const struct view *residual, const struct view *y)
 {
 	struct sweep s = {.k = kernels(bn->path), .bn = bn, .act = act, .z = z, .y = y};
 
 	BUG_IF(!view_same_shape(z, y) || z->c != bn->c);
-	if (residual && residual->p) {
-		BUG_IF(!view_same_shape(z, residual));
-		s.residual = residual;
-	}
+	set_residual(&s, residual);
 	s.groups = row_groups(z->h);
 	pool_spread(pool, z->n * s.groups, forward_job, &s);
 }
@@ -215,13 +226,19 @@ void bnact_back_line(const struct bn *bn, const double *sums, double count, bool
 }
 
 void bnact_back_sums(struct pool *pool, const struct bn *bn, enum act act, const struct view *z,
-		     const struct view *dy, const struct view *du, double *sums, void *scratch)
+		     const struct view *dy, const struct view *du, const struct bnact_again *again,
+		     double *sums, void *scratch)
 {
 	struct sweep s = {.k = kernels(bn->path), .bn = bn, .act = act, .z = z, .dy = dy, .y = du};
 	int jobs;
 
 	BUG_IF(!view_same_shape(z, dy) || !view_same_shape(z, du) || z->c != bn->c);
 	BUG_IF(z->p == du->p);
+	if (again && again->y && again->y->p) {
+		BUG_IF(!view_same_shape(z, again->y));
+		s.again = again->y;
+		set_residual(&s, again->residual);
+	}
 	s.groups = row_groups(z->h);
 	s.part = scratch;
 	jobs = z->n * s.groups;
@@ -246,7 +263,7 @@ void bnact_backward(struct pool *pool, const struct bn *bn, enum act act, bool e
 	double *sums = scratch;
 	float *line = (float *)(sums + 2 * bn->c);
 
-	bnact_back_sums(pool, bn, act, z, dy, dz, sums, sums + 3 * bn->c);
+	bnact_back_sums(pool, bn, act, z, dy, dz, NULL, sums, sums + 3 * bn->c);
 	bnact_back_line(bn, sums, (double)z->n * z->h * z->w, eval, dgamma, dbeta, line);
 	bnact_back_apply(pool, bn, z, dz, line);
 }

@@ -50,10 +50,15 @@ void bnact_backward(struct pool *pool, const struct bn *bn, enum act act, bool e
 /*
  * The same in steps, for a batch in pieces: of each piece du = dy * act'(u), where dz will be, and
  * the sums over it (2*c doubles); of all sums together the line (2*c floats) and the parameters'
- * gradients; then of each piece dz from du.
+ * gradients; then of each piece dz from du. The first sweep can make y again on its way, the same
+ * bytes as bnact_forward's.
  */
+struct bnact_again {
+	const struct view *y, *residual; /* y NULL (or y->p): not wanted; residual as above */
+};
 void bnact_back_sums(struct pool *pool, const struct bn *bn, enum act act, const struct view *z,
-		     const struct view *dy, const struct view *du, double *sums, void *scratch);
+		     const struct view *dy, const struct view *du, const struct bnact_again *again,
+		     double *sums, void *scratch);
 void bnact_back_line(const struct bn *bn, const double *sums, double count, bool eval,
 		     float *dgamma, float *dbeta, float *line);
 void bnact_back_apply(struct pool *pool, const struct bn *bn, const struct view *z,

@@ -131,6 +131,8 @@ static void place(struct net *net)
 		op->vx = slot_view(net, op->x);
 		op->vy = slot_view(net, op->y);
 		op->vz = slot_view(net, op->z);
+		op->vagain = slot_view(net, op->again);
+		op->vresidual = slot_view(net, op->residual);
 	}
 }
 
@@ -194,6 +196,8 @@ static double op_bytes(const struct op *op)
 		return x + 2 * z;
 	case OP_ADD:
 		return x + 2 * y;
+	case OP_BNACT_SUMS:
+		return x + y + z + view_bytes(&op->vagain) + view_bytes(&op->vresidual);
 	default:
 		return x + y + z + (op->add ? z : 0);
 	}
@@ -480,10 +484,13 @@ static void run_bnact_sums(struct net *net, const struct op *op, const struct ch
 	const struct plan *p = &net->plan;
 	struct unit *u = &net->plan.units[op->unit];
 	const struct step *s = &p->g->steps[op->step];
+	const struct view y = chunk_view(net, op->again, &op->vagain, k->n0, k->n);
+	const struct view r = chunk_view(net, op->residual, &op->vresidual, k->n0, k->n);
+	const struct bnact_again again = {&y, &r};
 	float *dgamma = net->waste, *dbeta = net->waste + p->max_cout;
 	double count;
 
-	bnact_back_sums(net->pool, &u->bn, s->act, z, dy, du, net->sums, net->scratch);
+	bnact_back_sums(net->pool, &u->bn, s->act, z, dy, du, &again, net->sums, net->scratch);
 	add_sums(u, net->sums, k);
 	if (u->mode != UNIT_BATCH && !k->n0)
 		memset(u->line, 0, 2 * (size_t)u->bn.c * sizeof(float));

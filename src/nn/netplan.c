@@ -30,7 +30,9 @@ struct op *plan_op(struct plan *p, enum op_kind kind, int step)
 				      .unit = -1,
 				      .x = SLOT_NONE,
 				      .y = SLOT_NONE,
-				      .z = SLOT_NONE};
+				      .z = SLOT_NONE,
+				      .again = SLOT_NONE,
+				      .residual = SLOT_NONE};
 	if (step >= 0)
 		p->ops[p->nops].unit = p->unit_of[step];
 	return &p->ops[p->nops++];

@@ -53,7 +53,7 @@ enum op_kind {
 	OP_LOSS,         /* nothing: the caller's turn between forward and backward */
 	OP_CLEAR,        /* y = 0 */
 	OP_ADD,          /* y += x */
-	OP_BNACT_SUMS,   /* x: z, y: dy, z: du */
+	OP_BNACT_SUMS,   /* x: z, y: dy, z: du; again: y made again, residual: for that */
 	OP_BNACT_APPLY,  /* x: z, z: dz, where du was */
 	OP_BIAS_BACK,    /* y: dy */
 	OP_WEIGHT_BACK,  /* x, y: dz */
@@ -68,9 +68,9 @@ struct op {
 	enum op_kind kind;
 	int step, unit; /* -1: none */
 	bool add;       /* to what is there, else instead of it */
-	struct slot x, y, z;
-	struct view vx, vy, vz; /* the slots, once there is memory */
-	int row;                /* of the profile */
+	struct slot x, y, z, again, residual;
+	struct view vx, vy, vz, vagain, vresidual; /* the slots, once there is memory */
+	int row;                                   /* of the profile */
 };
 
 /* How a convolution of the graph is run. */

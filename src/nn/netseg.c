@@ -2,7 +2,9 @@
  * netseg.c - in which order, and how many images at a time, the operations of a plan are run.
  *
  * A convolution is moved up to where its input is made, and the sums of a batch norm's gradient to
- * where that gradient is: both then find it in the cache. The sizes of chunks follow from shapes
+ * where that gradient is: both then find it in the cache. Where the activation is made again shortly
+ * before, the sweep for the sums does that too, which reads the same values; what only the
+ * weights' gradients need is made after it. The sizes of chunks follow from shapes
  * alone, so that results do not depend on the processor.
  */
 #include "nn/netplan.h"
@@ -53,14 +55,20 @@ static struct slot written_by(const struct op *op)
 
 static bool touches(const struct op *op, struct slot s)
 {
-	return overlap(op->x, s) || overlap(op->y, s) || overlap(op->z, s);
+	return overlap(op->x, s) || overlap(op->y, s) || overlap(op->z, s) ||
+	       overlap(op->again, s) || overlap(op->residual, s);
+}
+
+/* Whether `b` touches what `a` writes. */
+static bool follows(const struct op *b, const struct op *a)
+{
+	return touches(b, written_by(a)) || touches(b, a->again);
 }
 
 /* Whether two neighbours may not change places. */
 static bool depend(const struct op *a, const struct op *b)
 {
-	return a->kind == OP_LOSS || b->kind == OP_LOSS || touches(b, written_by(a)) ||
-	       touches(a, written_by(b));
+	return a->kind == OP_LOSS || b->kind == OP_LOSS || follows(b, a) || follows(a, b);
 }
 
 static bool moves_up(const struct plan *p, const struct op *op)
@@ -98,6 +106,78 @@ static bool needs_batch(const struct plan *p, const struct op *a, const struct o
 		return false;
 	return (a->kind == OP_CONV && b->kind == OP_BNACT && a - p->ops < p->loss) ||
 	       (a->kind == OP_BNACT_SUMS && b->kind == OP_BNACT_APPLY);
+}
+
+/* ---- activations made again together with the sums ---- */
+
+/* Whether operation `at` need not come before `sums`, though it uses what `again` makes. */
+static bool can_wait(const struct plan *p, int at, int sums)
+{
+	int i;
+
+	if (p->ops[at].kind != OP_WEIGHT_BACK)
+		return false;
+	for (i = at + 1; i <= sums; i++)
+		if (follows(&p->ops[at], &p->ops[i]))
+			return false;
+	return true;
+}
+
+/* The operation that makes the activation of `sums` again, in the same segment and for nobody who
+ * cannot wait; -1. */
+static int made_again(const struct plan *p, int sums)
+{
+	int a = sums - 1, i, j;
+
+	while (a > p->loss && (p->ops[a].kind != OP_BNACT || p->ops[a].unit != p->ops[sums].unit))
+		a--;
+	if (a <= p->loss || p->ops[a].x.buf != p->ops[sums].x.buf)
+		return -1;
+	for (i = a + 1; i <= sums; i++) {
+		if (i < sums && depend(&p->ops[a], &p->ops[i]) && !can_wait(p, i, sums))
+			return -1;
+		for (j = a; j < i; j++)
+			if (needs_batch(p, &p->ops[j], &p->ops[i]))
+				return -1;
+	}
+	return depend(&p->ops[a], &p->ops[sums]) ? -1 : a;
+}
+
+/* What has to wait comes behind the sums, in its order. */
+static void join(struct plan *p, int again, int sums)
+{
+	struct op *const ops = p->ops, first = ops[again];
+	int i, j, end = sums;
+
+	ops[sums].again = first.y;
+	ops[sums].residual = first.z;
+	for (i = again + 1; i < end;) {
+		const struct op late = ops[i];
+
+		if (!depend(&first, &late)) {
+			i++;
+			continue;
+		}
+		for (j = i; j < sums; j++)
+			ops[j] = ops[j + 1];
+		ops[sums] = late;
+		end--;
+	}
+	for (i = again; i + 1 < p->nops; i++)
+		ops[i] = ops[i + 1];
+	p->nops--;
+}
+
+static void join_again(struct plan *p)
+{
+	int i;
+
+	for (i = p->loss + 1; i < p->nops; i++) {
+		const int again = p->ops[i].kind == OP_BNACT_SUMS ? made_again(p, i) : -1;
+
+		if (again >= 0)
+			join(p, again, i--);
+	}
 }
 
 static long slot_pixels(const struct plan *p, struct slot s)
@@ -154,7 +234,7 @@ static bool begins_anew(const struct plan *p, int start, int i)
 	    (op->kind != OP_CONV || p->units[op->unit].mode != UNIT_FUSED))
 		return false;
 	for (j = start; j < i; j++)
-		if (touches(op, written_by(&p->ops[j])))
+		if (follows(op, &p->ops[j]))
 			return false;
 	return true;
 }
@@ -256,6 +336,8 @@ static void live(struct plan *p)
 			touch(p, p->ops[i].x, s);
 			touch(p, p->ops[i].y, s);
 			touch(p, p->ops[i].z, s);
+			touch(p, p->ops[i].again, s);
+			touch(p, p->ops[i].residual, s);
 		}
 	touch_ends(p);
 	for (i = 0; i < p->nbufs; i++)
@@ -265,6 +347,7 @@ static void live(struct plan *p)
 void plan_segments(struct plan *p)
 {
 	reorder(p);
+	join_again(p);
 	cut(p);
 	live(p);
 }

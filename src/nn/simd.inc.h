@@ -186,7 +186,7 @@ SIMD_INLINE vf v_sigmoid(vf u)
 
 SIMD_INLINE vf v_silu(vf u)
 {
-	return u / (1.0f + v_exp_minus(u));
+	return u * v_sigmoid(u);
 }
 
 #endif

@@ -240,6 +240,65 @@ static void values_and_gradients_agree_with_the_formula_on_any_number_of_threads
 	}
 }
 
+/* y NULL: not wanted. */
+static void back_sums(const struct fixture *f, const struct test_view *z,
+		      const struct test_view *dy, const struct test_view *res, struct test_view *du,
+		      struct test_view *y, double *sums)
+{
+	const struct case_row *k = f->k;
+	void *scratch = xaligned(bnact_scratch(k->n, k->h, k->c));
+	const struct bnact_again again = {y ? &y->v : NULL, k->residual ? &res->v : NULL};
+
+	bnact_back_sums(NULL, &f->bn, k->act, &z->v, &dy->v, &du->v, &again, sums, scratch);
+	test_view_check(du);
+	free(scratch);
+}
+
+static void made_again(const struct case_row *k)
+{
+	const size_t floats = (size_t)k->n * k->h * k->w * k->c;
+	struct test_view v[7]; /* z, dy, residual, y, y again, du, du with it */
+	float *a = xcalloc(floats, sizeof(float)), *b = xcalloc(floats, sizeof(float));
+	double sums[2][2 * MAX_C];
+	struct fixture f;
+	struct rng rng;
+	size_t i;
+
+	rng_init(&rng, 6, "again", (uint64_t)(k - cases));
+	for (i = 0; i < ARRAY_LEN(v); i++)
+		v[i] = test_view_new(k->n, k->h, k->w, k->c, i % 3, i % 2, (int)i % 4);
+	fixture_make(&f, k, &rng);
+	for (i = 0; i < 3; i++)
+		test_view_fill(&v[i], &rng);
+	take(f.z, &v[0].v);
+	prepare(&f);
+	bnact_forward(NULL, &f.bn, k->act, &v[0].v, k->residual ? &v[2].v : NULL, &v[3].v);
+	back_sums(&f, &v[0], &v[1], &v[2], &v[5], NULL, sums[0]);
+	back_sums(&f, &v[0], &v[1], &v[2], &v[6], &v[4], sums[1]);
+	test_view_check(&v[4]);
+	for (i = 3; i < 7; i += 2) {
+		view_to_nchw(&v[i].v, a);
+		view_to_nchw(&v[i + 1].v, b);
+		assert_memory_equal(a, b, floats * sizeof(float));
+	}
+	assert_memory_equal(sums[0], sums[1], 2 * (size_t)k->c * sizeof(double));
+	for (i = 0; i < ARRAY_LEN(v); i++)
+		test_view_free(&v[i]);
+	free(f.z);
+	free(f.dy);
+	free(a);
+	free(b);
+}
+
+static void the_sweep_for_the_sums_makes_the_activation_again_to_the_bit(void **state)
+{
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < ARRAY_LEN(cases); i++)
+		made_again(&cases[i]);
+}
+
 static void running_statistics_follow_with_momentum_and_unbiased_variance(void **state)
 {
 	float one[1] = {1}, zero[1] = {0}, rm[1] = {1}, rv[1] = {2}, m[1], r[1], sc[1], sh[1];
@@ -391,6 +450,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(
 			values_and_gradients_agree_with_the_formula_on_any_number_of_threads),
+		cmocka_unit_test(the_sweep_for_the_sums_makes_the_activation_again_to_the_bit),
 		cmocka_unit_test(running_statistics_follow_with_momentum_and_unbiased_variance),
 		cmocka_unit_test(folding_gives_what_the_batch_norm_gave),
 #ifdef HAVE_X86_KERNELS
