@@ -15,6 +15,7 @@ img=160
 cut=4
 public_images=${DEMO_PUBLIC-128}
 private_images=${DEMO_PRIVATE-192}
+holdout_images=${DEMO_HOLDOUT-192}
 public_epochs=${DEMO_PUBLIC_EPOCHS-24}
 gate_epochs=${DEMO_GATE_EPOCHS-30}
 epochs=${DEMO_EPOCHS-6}
@@ -68,9 +69,9 @@ judge() {
 }
 
 # Drawn larger than the network sees them, for the sake of who looks at the boxes.
-say "drawing $public_images public and $private_images private images, and 64 to judge by"
+say "drawing $public_images public and $private_images private images, and $holdout_images to judge by"
 coco-synth -q --seed 1 --images "$public_images" --val 0 --classes 3 --img 320 -o public
-coco-synth -q --seed 2 --images "$private_images" --val 64 --classes 3 --img 320 -o data
+coco-synth -q --seed 2 --images "$private_images" --val "$holdout_images" --classes 3 --img 320 -o data
 coco-partition -q --seed 1 --scheme iid -o edge data 2
 
 row=public
@@ -110,15 +111,17 @@ mistnet() {
 	judge "$row" "$row.safetensors" "$(size_of "${row}1.tar")" "MistNet, $title"
 }
 
-# through_gate ROW TITLE [--epsilon E]: a gate for that noise, learnt from public images, and the layers
-# behind it taught to see through it, on public images too; then the bits of the private ones.
+# through_gate ROW TITLE [--epsilon E]: a gate for that noise, learnt from public images, then the layers
+# behind it taught to see through it, on public images too, and those before it, slowly, to make bits that
+# survive it; then the bits of the private ones.
 through_gate() {
 	row=$1
 	title=$2
 	shift 2
 	say "a gate for $title, $gate_epochs epochs on the public images"
 	timed mist-model calibrate -c $cut --img $img --data public "$@" -o "$row-gate.safetensors" public.safetensors
-	train -w "$row-gate.safetensors" --data public --img $img --epochs "$gate_epochs" -o "$row-start.safetensors"
+	train -w "$row-gate.safetensors" --data public --img $img --epochs "$gate_epochs" \
+		--extractor-rate 0.1 -o "$row-start.safetensors"
 	[ $# -gt 0 ] || set -- --mechanism none
 	mistnet "$row" "$title" "$row-start.safetensors" "$@"
 }
@@ -131,7 +134,7 @@ through_gate noisier "bits, epsilon 1 per bit" --epsilon 1
 say "drawing what the network finds"
 mist-detect -q -w noisy.safetensors --img $img --conf-thres 0.4 -o pictures data/images/val 2>>log.txt
 
-printf '\n%-38s %6s %6s %6s %8s %12s %7s\n' "64 unseen images" P R mAP50 mAP50-95 "bytes/client" seconds
+printf '\n%-38s %6s %6s %6s %8s %12s %7s\n' "$holdout_images unseen images" P R mAP50 mAP50-95 "bytes/client" seconds
 cat rows
 printf '\n'
 printf 'On each edge, in the last row:\n'
