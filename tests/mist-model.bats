@@ -192,6 +192,39 @@ make() { # NAME [OPTION…]: a small model of two classes
 	assert_ok
 }
 
+@test "a network behind the filter is learnt, obeyed, the same on any threads, and stays out of streams" {
+	make a.st --names 'circle,square'
+	mist coco-synth -q --images 6 --classes 2 --img 64 -o public
+	assert_ok
+	local args=(-c 2 -e 1 --net 8 --net-steps 6 --data public --img 64)
+	mist mist-model calibrate -j1 "${args[@]}" -o b.st a.st
+	assert_ok
+	mist mist-model calibrate -j2 "${args[@]}" -o again.st a.st
+	assert_same b.st again.st
+	mist mist-model calibrate "${args[@]}" --seed 1 -o other.st a.st
+	run ! cmp -s b.st other.st
+	mist mist-model info b.st --img 64
+	assert_output "filter of 3x3, network of 8 channels"
+	mist mist-extract -q -w b.st --epsilon 1 --img 64 -o edge.tar public
+	assert_ok
+	run ! grep -q '"net"' <(tar xOf edge.tar mist.json)
+	mist mist-train -q -w b.st --features edge.tar --epochs 1 --batch-size 4 -o t.st
+	assert_ok
+	mist mist-model info t.st --img 64
+	assert_output "network of 8 channels"
+	mist mist-train -q -w b.st --data public --img 64 --extractor-rate 0.1 --epochs 1 --batch-size 4 -o p.st
+	assert_ok
+	mist mist-eval -q -w t.st --gate noisy --img 64 public
+	assert_ok
+	mist mist-model calibrate -c 2 -e 1 --net 8 --filter 0 --data public --img 64 -o c.st a.st
+	assert_one_line_error 2 "--net adds to a filter"
+	for bad in -1 513 x; do
+		mist mist-model calibrate -c 2 -e 1 --net "$bad" --data public --img 64 -o c.st a.st
+		[ "$status" -eq 2 ]
+	done
+	[ ! -e c.st ]
+}
+
 @test "calibrate refuses noise that cannot be" {
 	make a.st --names 'circle,square'
 	mist coco-synth -q --images 2 --classes 2 --img 64 -o public

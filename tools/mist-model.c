@@ -59,6 +59,12 @@ static const struct cli_row rows[] = {
 	 "calibrate: estimate a value from the bits around it, SIZE by SIZE of all channels "
 	 "(default 3; 0: from its own bit)",
 	 NULL},
+	{"net", 267, "N", CLI_INT, TO(gate.net), 0, GATE_MAX_NET, CALIBRATE,
+	 "calibrate: add a network with N hidden channels to the filter (default 0: none; 64 is "
+	 "good), which takes a minute to learn",
+	 NULL},
+	{"net-steps", 268, "N", CLI_INT, TO(gate.net_steps), 1, 1000000, CALIBRATE,
+	 "calibrate: steps that the network learns for (default 300)", NULL},
 };
 
 static int save(const struct opts *o, struct model *m, struct err *err)
@@ -106,6 +112,7 @@ static int run_calibrate(struct opts *o, struct err *err)
 	if (!o->data)
 		return err_set(err, STATUS_USAGE, "calibrate needs --data, public pictures");
 	o->gate.img = o->img;
+	o->gate.seed = o->cli.seed;
 	o->gate.notices = &notices;
 	return save(o, calibrate_file(o->args[0], o->data, &o->gate, o->cli.threads, err), err);
 }

@@ -4,6 +4,7 @@
 #include "base/pool.h"
 #include "data/dataset.h"
 #include "data/letterbox.h"
+#include "mist/denoise.h"
 #include "mist/extract.h"
 #include "mist/features.h"
 #include "mist/thin.h"
@@ -168,6 +169,21 @@ static int make_filters(struct run *r, struct model *m, const struct dataset *d,
 	return rc;
 }
 
+static int make_nets(struct run *r, const struct model *m, const struct dataset *d,
+		     const struct calibrate_options *opt, struct pool *pool, struct err *err)
+{
+	const struct denoise_options o = {.img = opt->img,
+					  .width = opt->net,
+					  .steps = opt->net_steps,
+					  .seed = opt->seed,
+					  .path = opt->path,
+					  .notices = opt->notices};
+
+	if (!opt->net)
+		return 0;
+	return denoise_learn(m, d, &r->gates, &o, pool, err);
+}
+
 static void store_gates(const struct run *r, struct model *m)
 {
 	char number[16], *json = gates_json(&r->gates);
@@ -186,7 +202,10 @@ static int calibrate(struct model *m, const struct dataset *d, const struct cali
 
 	if (!rc) {
 		look_at_all(&r, m, d, opt, opt->notices);
-		rc = make_gates(&r, opt, err) || make_filters(&r, m, d, opt, err) ? -1 : 0;
+		rc = make_gates(&r, opt, err) || make_filters(&r, m, d, opt, err) ||
+				     make_nets(&r, m, d, opt, pool, err)
+			     ? -1
+			     : 0;
 	}
 	if (!rc)
 		store_gates(&r, m);
@@ -210,6 +229,8 @@ static int check_options(struct calibrate_options *o, struct err *err)
 		o->filter = 0;
 	if (o->filter && o->filter % 2 == 0)
 		return err_set(err, STATUS_USAGE, "--filter %d is not odd", o->filter);
+	if (o->net && !o->filter)
+		return err_set(err, STATUS_USAGE, "--net adds to a filter, and there is none");
 	return 0;
 }
 

@@ -18,6 +18,9 @@ struct calibrate_options {
 	double epsilon; /* 0: not given */
 	int filter;     /* odd side of the filter that the gate gets (wiener.h); 0: none */
 	int pool; /* side of the squares that the gate averages (thin.h), which then has no filter */
+	int net;  /* channels inside the network that adds to the filter (denoise.h); 0: none */
+	int net_steps; /* that it learns for */
+	uint64_t seed; /* of the network's beginning and of the noise that it sees */
 	enum conv_path path;
 	const struct notices *notices; /* pictures that are left out */
 };
@@ -25,7 +28,7 @@ struct calibrate_options {
 /* What recovers most (mistutils(7), ACCURACY BEHIND THE GATE). */
 #define CALIBRATE_DEFAULTS                                                                         \
 	{                                                                                          \
-		.rule = THRESHOLD_MEDIAN, .mechanism = -1, .filter = 3                             \
+		.rule = THRESHOLD_MEDIAN, .mechanism = -1, .filter = 3, .net_steps = 300           \
 	}
 
 /*

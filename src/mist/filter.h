@@ -7,7 +7,8 @@
  *	y[o] = mean[o] + sum over i, ky, kx of w[o, i, ky, kx] * (level[i] - mean[i])
  *
  * with nothing (a level equal to its mean) outside the image. The gate decodes to level - mean when
- * it has a filter (gate.h); filter_run turns that into y in place.
+ * it has a filter (gate.h); filter_run turns that into y in place. A gate with a network (denoise.h) gets
+ * that added.
  */
 #ifndef MIST_MIST_FILTER_H
 #define MIST_MIST_FILTER_H
@@ -30,7 +31,10 @@ size_t filter_bytes(const struct gate *g, int max_n, int h, int w, enum conv_pat
 
 /* In place, over all images of x; the same bytes on any number of threads. */
 void filter_run(struct filter *f, struct pool *pool, const struct view *x);
-/* The gradient with respect to y to that with respect to the levels, in place. */
+/*
+ * The gradient with respect to y to that with respect to the levels, in place: of the convolution alone.
+ * What a network adds is left out, as the straight-through estimate leaves out more (gateway.h).
+ */
 void filter_back(struct filter *f, struct pool *pool, const struct view *dx);
 
 #endif

@@ -27,6 +27,13 @@ size_t gate_filter_floats(const struct gate *g)
 	return c * c * k * k;
 }
 
+size_t gate_net_floats(const struct gate *g)
+{
+	const size_t c = (size_t)g->c, w = (size_t)g->net_width;
+
+	return w ? 9 * (c * w + w * w + w * c) + 2 * w + c : 0;
+}
+
 static float *copy_floats(const float *from, size_t n)
 {
 	float *to;
@@ -46,6 +53,7 @@ void gate_copy(struct gate *to, const struct gate *from)
 	to->high = copy_floats(from->high, (size_t)from->c);
 	to->mean = copy_floats(from->mean, (size_t)from->c);
 	to->filter = copy_floats(from->filter, gate_filter_floats(from));
+	to->net = copy_floats(from->net, gate_net_floats(from));
 }
 
 void gate_release(struct gate *g)
@@ -55,14 +63,17 @@ void gate_release(struct gate *g)
 	free(g->high);
 	free(g->mean);
 	free(g->filter);
+	free(g->net);
 	*g = (struct gate){0};
 }
 
 void gate_drop_filter(struct gate *g)
 {
 	free(g->filter);
+	free(g->net);
 	g->filter = NULL;
-	g->filter_size = 0;
+	g->net = NULL;
+	g->filter_size = g->net_width = 0;
 }
 
 static bool same_floats(const float *a, const float *b, int n)
@@ -94,6 +105,8 @@ void gate_lend_filter(struct gate *to, const struct gate *from)
 	to->filter_size = from->filter_size;
 	to->mean = copy_floats(from->mean, (size_t)from->c);
 	to->filter = copy_floats(from->filter, gate_filter_floats(from));
+	to->net_width = from->net_width;
+	to->net = copy_floats(from->net, gate_net_floats(from));
 }
 
 bool gate_expects(const struct gate *g, double q)

@@ -25,6 +25,8 @@ enum encoding { ENCODING_BIT, ENCODING_U8, ENCODING_F16, ENCODING_F32 };
 /* "bit", "u8", "f16", "f32", NULL: indexed by enum encoding. */
 extern const char *const encoding_names[];
 
+/* Hidden channels of a network (denoise.h) at most. */
+#define GATE_MAX_NET 512
 /* Largest side of a filter (filter.h): more would not be worth its time. */
 #define GATE_MAX_FILTER 7
 
@@ -48,6 +50,8 @@ struct gate {
 	int filter_size; /* odd side of the kernel; 0: no filter */
 	float *filter;   /* c x c x filter_size x filter_size, OIHW */
 	float *mean;     /* c: of public values, and so of their levels; there with a filter */
+	int net_width;   /* channels inside the network that adds to the filter; 0: none */
+	float *net;      /* gate_net_floats, as denoise.h lays them out; there with a filter only */
 	/* What a budget per image leaves of a tensor (thin.h); only bits are thinned. */
 	int pool;        /* side of the squares that are averaged; 0 or 1: none are */
 	uint32_t keep;   /* bits that are sent, of 2^32; 0: all */
@@ -57,13 +61,14 @@ struct gate {
 void gate_init(struct gate *g, enum encoding encoding, int c);
 void gate_copy(struct gate *to, const struct gate *from);
 void gate_release(struct gate *g);
-/* Leaves the gate without its filter: what the edge knows of it. */
+/* Leaves the gate without its filter and network: what the edge knows of it. */
 void gate_drop_filter(struct gate *g);
 size_t gate_filter_floats(const struct gate *g);
+size_t gate_net_floats(const struct gate *g);
 /* And thresholds, and the bits that are sent. */
 bool gate_same_levels(const struct gate *a, const struct gate *b);
 bool gate_same_bits(const struct gate *a, const struct gate *b); /* these alone */
-/* `to` gets from's filter, if both have the same thresholds and levels; otherwise it is left alone. */
+/* `to` gets from's filter and network, if both have the same thresholds and levels; otherwise it is left alone. */
 void gate_lend_filter(struct gate *to, const struct gate *from);
 /* Was what decodes this gate's bits calibrated for flips of this probability? */
 bool gate_expects(const struct gate *g, double q);
@@ -75,6 +80,7 @@ void gate_set_noise(struct gate *g, const struct noise *n);
  *	{"cut": 4, "gates": [{"encoding": "bit", "channels": 64, "mechanism": "rr", "epsilon": 1.0,
  *	"q": 0.27, "debias": false, "threshold": [0.0, …], "low": […], "high": […],
  *	"mean": […], "filter": {"size": 3, "f32": "base64 of little-endian floats, OIHW"},
+ *	"net": {"width": 64, "f32": "likewise; the order is denoise.h's"},
  *	"pool": 2, "keep": 1073741824, "subset": 7}]}
  * What is not there is left out; a filter needs a mean, and is for gates that send all bits.
  */

@@ -28,20 +28,19 @@ static json_t *list_to_json(const float *values, int n)
 }
 
 /* Tens of thousands of floats: as text they would be four times as long. */
-static json_t *filter_to_json(const struct gate *g)
+static json_t *blob_to_json(const char *key, int side, const float *values, size_t n)
 {
-	const size_t n = gate_filter_floats(g);
 	const size_t size = sodium_base64_ENCODED_LEN(n * sizeof(uint32_t), VARIANT);
 	uint32_t *words = xreallocarray(NULL, n, sizeof(*words));
 	char *text = xmalloc(size);
 	json_t *o;
 	size_t i;
 
-	memcpy(words, g->filter, n * sizeof(*words));
+	memcpy(words, values, n * sizeof(*words));
 	for (i = 0; i < n; i++)
 		words[i] = htole32(words[i]);
 	sodium_bin2base64(text, size, (unsigned char *)words, n * sizeof(*words), VARIANT);
-	o = json_pack("{siss}", "size", g->filter_size, "f32", text);
+	o = json_pack("{siss}", key, side, "f32", text);
 	free(words);
 	free(text);
 	return o;
@@ -66,7 +65,12 @@ static json_t *gate_to_json(const struct gate *g)
 	if (g->mean)
 		json_object_set_new(o, "mean", list_to_json(g->mean, g->c));
 	if (g->filter)
-		json_object_set_new(o, "filter", filter_to_json(g));
+		json_object_set_new(
+			o, "filter",
+			blob_to_json("size", g->filter_size, g->filter, gate_filter_floats(g)));
+	if (g->net)
+		json_object_set_new(
+			o, "net", blob_to_json("width", g->net_width, g->net, gate_net_floats(g)));
 	if (g->pool > 1)
 		json_object_set_new(o, "pool", json_integer(g->pool));
 	if (g->keep) {
@@ -176,7 +180,8 @@ static int check_levels(const char *name, const struct gate *g, struct err *err)
 	return 0;
 }
 
-static int decode_floats(const char *name, const char *text, size_t n, float *out, struct err *err)
+static int decode_floats(const char *name, const char *key, const char *text, size_t n, float *out,
+			 struct err *err)
 {
 	unsigned char *bytes = (unsigned char *)out;
 	size_t got, i;
@@ -185,39 +190,64 @@ static int decode_floats(const char *name, const char *text, size_t n, float *ou
 	if (sodium_base642bin(bytes, n * sizeof(word), text, strlen(text), NULL, &got, NULL,
 			      VARIANT) ||
 	    got != n * sizeof(word))
-		return err_set(err, STATUS_INPUT, "%s: 'filter' is not %zu floats in base64", name,
+		return err_set(err, STATUS_INPUT, "%s: '%s' is not %zu floats in base64", name, key,
 			       n);
 	for (i = 0; i < n; i++) {
 		memcpy(&word, bytes + i * sizeof(word), sizeof(word));
 		word = le32toh(word);
 		memcpy(&out[i], &word, sizeof(word));
 		if (!isfinite(out[i]))
-			return err_set(err, STATUS_INPUT, "%s: 'filter' is not finite", name);
+			return err_set(err, STATUS_INPUT, "%s: '%s' is not finite", name, key);
 	}
 	return 0;
+}
+
+/* The n floats of object `key`. */
+static int get_blob(const char *name, const json_t *o, const char *key, size_t n, float **out,
+		    struct err *err)
+{
+	const char *text;
+
+	if (json_get_string(name, json_object_get(o, key), "f32", &text, err))
+		return -1;
+	/* its size is known from the text before anything is allocated by it */
+	if (strlen(text) / 4 * 3 / sizeof(float) + 1 < n)
+		return err_set(err, STATUS_INPUT, "%s: '%s' is too short", name, key);
+	*out = xreallocarray(NULL, n, sizeof(**out));
+	return decode_floats(name, key, text, n, *out, err);
 }
 
 static int get_filter(const char *name, const json_t *o, struct gate *g, struct err *err)
 {
 	const json_t *filter;
-	const char *text;
 	long size;
 
 	if (!json_object_get(o, "filter"))
 		return 0;
 	filter = json_get_object(name, o, "filter", err);
-	if (!filter || json_get_long(name, filter, "size", 1, GATE_MAX_FILTER, &size, err) ||
-	    json_get_string(name, filter, "f32", &text, err))
+	if (!filter || json_get_long(name, filter, "size", 1, GATE_MAX_FILTER, &size, err))
 		return -1;
 	if (g->encoding != ENCODING_BIT || size % 2 == 0 || !g->mean)
 		return err_set(err, STATUS_INPUT,
 			       "%s: a filter is of an odd size, and for bits with a mean", name);
 	g->filter_size = (int)size;
-	/* its size is known from the text before anything is allocated by it */
-	if (strlen(text) / 4 * 3 / sizeof(float) + 1 < gate_filter_floats(g))
-		return err_set(err, STATUS_INPUT, "%s: 'filter' is too short", name);
-	g->filter = xreallocarray(NULL, gate_filter_floats(g), sizeof(*g->filter));
-	return decode_floats(name, text, gate_filter_floats(g), g->filter, err);
+	return get_blob(name, o, "filter", gate_filter_floats(g), &g->filter, err);
+}
+
+static int get_net(const char *name, const json_t *o, struct gate *g, struct err *err)
+{
+	const json_t *net;
+	long width;
+
+	if (!json_object_get(o, "net"))
+		return 0;
+	net = json_get_object(name, o, "net", err);
+	if (!net || json_get_long(name, net, "width", 1, GATE_MAX_NET, &width, err))
+		return -1;
+	if (!g->filter)
+		return err_set(err, STATUS_INPUT, "%s: a network needs a filter", name);
+	g->net_width = (int)width;
+	return get_blob(name, o, "net", gate_net_floats(g), &g->net, err);
 }
 
 static int get_optional(const char *name, const json_t *o, const char *key, long min, long max,
@@ -261,7 +291,7 @@ static int gate_from_json(const char *name, const json_t *o, struct gate *g, str
 	    get_floats(name, o, "low", g->c, &g->low, err) ||
 	    get_floats(name, o, "high", g->c, &g->high, err) ||
 	    get_floats(name, o, "mean", g->c, &g->mean, err) || get_filter(name, o, g, err) ||
-	    get_thinning(name, o, g, err))
+	    get_thinning(name, o, g, err) || get_net(name, o, g, err))
 		return -1;
 	return check_noise(name, g, err) || check_levels(name, g, err) ? -1 : 0;
 }

@@ -32,6 +32,8 @@ void gates_describe(const struct gates *g, struct buf *out)
 			buf_printf(out, ", squares of %dx%d", gate->pool, gate->pool);
 		if (gate->keep)
 			buf_printf(out, ", %.4g %% of the bits", ldexp(100.0 * gate->keep, -32));
+		if (gate->net)
+			buf_printf(out, ", network of %d channels", gate->net_width);
 		buf_add_str(out, "\n");
 	}
 }

@@ -3,6 +3,7 @@ libmist_a_SOURCES += \
 	src/mist/calibrate.c src/mist/calibrate.h \
 	src/mist/calibrate_model.c src/mist/calibrate_model.h \
 	src/mist/certificate.c src/mist/certificate.h \
+	src/mist/denoise.c src/mist/denoise.h \
 	src/mist/extract.c src/mist/extract.h \
 	src/mist/extract_account.c src/mist/extract_account.h \
 	src/mist/extract_gate.c src/mist/extract_gate.h \
@@ -32,7 +33,7 @@ tests_bench_b_codes_SOURCES = tests/bench/b-codes.c $(bench_sources)
 bench_programs += tests/bench/b-edge
 tests_bench_b_edge_SOURCES = tests/bench/b-edge.c $(bench_sources)
 
-unit_tests += tests/unit/t-calibrate tests/unit/t-certificate tests/unit/t-features \
+unit_tests += tests/unit/t-calibrate tests/unit/t-certificate tests/unit/t-denoise tests/unit/t-features \
 	tests/unit/t-filter tests/unit/t-gate tests/unit/t-labelnoise tests/unit/t-ledger \
 	tests/unit/t-noise tests/unit/t-privacy tests/unit/t-ration tests/unit/t-thin \
 	tests/unit/t-wiener

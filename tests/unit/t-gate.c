@@ -288,6 +288,10 @@ static void gate_filtered(struct gate *g)
 		g->filter[i] = (float)i / 7 - 100;
 	for (i = 0; i < (size_t)g->c; i++)
 		g->mean[i] = (float)i / 3;
+	g->net_width = 2;
+	g->net = xreallocarray(NULL, gate_net_floats(g), sizeof(float));
+	for (i = 0; i < gate_net_floats(g); i++)
+		g->net[i] = 50 - (float)i / 9;
 }
 
 static void a_filter_is_lent_to_gates_of_the_same_levels_alone(void **state)
@@ -306,8 +310,13 @@ static void a_filter_is_lent_to_gates_of_the_same_levels_alone(void **state)
 	gate_lend_filter(&b, &a);
 	assert_int_equal(b.filter_size, 3);
 	assert_memory_equal(b.filter, a.filter, gate_filter_floats(&a) * sizeof(float));
+	assert_int_equal(b.net_width, 2);
+	/* 4 to 2, 2 to 2 and 2 to 4 channels, 3x3, and a bias for each that comes out */
+	assert_int_equal(gate_net_floats(&b), 9 * (8 + 4 + 8) + 2 + 2 + 4);
+	assert_memory_equal(b.net, a.net, gate_net_floats(&a) * sizeof(float));
 	gate_drop_filter(&b);
 	assert_null(b.filter);
+	assert_null(b.net);
 	assert_non_null(b.mean);
 	gate_release(&a);
 	gate_release(&b);
@@ -408,6 +417,9 @@ static void a_gate_survives_its_json(void **state)
 	assert_memory_equal(back.gate[0].high, gate[0].high, 20 * sizeof(float));
 	assert_int_equal(back.gate[0].filter_size, 3);
 	assert_memory_equal(back.gate[0].filter, gate[0].filter, 20 * 20 * 9 * sizeof(float));
+	assert_int_equal(back.gate[0].net_width, 2);
+	assert_memory_equal(back.gate[0].net, gate[0].net,
+			    gate_net_floats(&gate[0]) * sizeof(float));
 	assert_memory_equal(back.gate[0].mean, gate[0].mean, 20 * sizeof(float));
 	assert_true(back.gate[1].encoding == ENCODING_F32 && !back.gate[1].threshold);
 	again = gates_json(&back);
@@ -420,6 +432,7 @@ static void a_gate_survives_its_json(void **state)
 
 #define GATE(rest) "{\"cut\":4,\"gates\":[{\"encoding\":\"bit\",\"channels\":2," rest "}]}"
 #define MEAN       ",\"mean\":[0,1]"
+#define FILTER     ",\"filter\":{\"size\":1,\"f32\":\"AAAAAAAAAAAAAAAAAAAAAA==\"}"
 #define CLEAN      "\"mechanism\":\"none\",\"epsilon\":0,\"q\":0,\"debias\":false"
 
 static void a_gate_that_cannot_be_is_refused_with_a_reason(void **state)
@@ -452,6 +465,13 @@ static void a_gate_that_cannot_be_is_refused_with_a_reason(void **state)
 		 "base64"},
 		{GATE(CLEAN MEAN ",\"filter\":{\"size\":1,\"f32\":\"AACAfwAAgH8AAIB/AACAfw==\"}"),
 		 "not finite"},
+		{GATE(CLEAN MEAN ",\"net\":{\"width\":1,\"f32\":\"AAAA\"}"), "needs a filter"},
+		{GATE(CLEAN MEAN FILTER ",\"net\":{\"width\":0,\"f32\":\"AAAA\"}"), "width"},
+		{GATE(CLEAN MEAN FILTER ",\"net\":{\"width\":513,\"f32\":\"AAAA\"}"), "width"},
+		{GATE(CLEAN MEAN FILTER ",\"net\":{\"width\":1}"), "f32"},
+		{GATE(CLEAN MEAN FILTER ",\"net\":[1]"), "net"},
+		{GATE(CLEAN MEAN FILTER ",\"net\":{\"width\":1,\"f32\":\"AAAA\"}"),
+		 "'net' is too short"},
 	};
 	struct gates g;
 	struct err err;
