@@ -1,21 +1,14 @@
 # Operands and outputs elsewhere: nginx and an S3-compatible store, both on this machine, on ports that
 # were free.
 load helper
-
-# Programs that the tests start: what they print is their log, and they end with the test.
-start() {
-	"$@" >"log.$1" 2>&1 3>&- &
-	started="$started $!"
-}
+load s3
 
 setup() {
 	scratch
-	started=
 	export TMPDIR=$BATS_TEST_TMPDIR/temporary HOME=$BATS_TEST_TMPDIR/home
 	mkdir "$TMPDIR" "$HOME"
-	unset AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY AWS_SESSION_TOKEN AWS_PROFILE AWS_REGION \
-		AWS_DEFAULT_REGION AWS_ENDPOINT_URL AWS_ENDPOINT_URL_S3 MISTUTILS_TOKEN MISTUTILS_TOKEN_FILE NETRC
-	export no_proxy='*' AWS_SHARED_CREDENTIALS_FILE=$HOME/aws
+	forget_credentials
+	export AWS_SHARED_CREDENTIALS_FILE=$HOME/aws
 	"$(prog coco-synth)" -q --images 3 --classes 2 --img 64 -o set
 	cat >small.yaml <<'YAML'
 nc: 2
@@ -34,37 +27,9 @@ YAML
 
 # Nothing of ours may remain in the temporary folder, whatever happened.
 teardown() {
-	# shellcheck disable=SC2086 # a list of numbers
-	[ -z "$started" ] || kill $started
+	end_started
 	find "$TMPDIR" -name 'mist-store*' | grep . && return 1
 	return 0
-}
-
-# Is what is needed here? In CI it must be.
-need_server() {
-	"$@" >/dev/null 2>&1 && return 0
-	[ -z "${MIST_REQUIRE_SERVERS-}" ] || fail "'$*' fails, and MIST_REQUIRE_SERVERS is set"
-	skip "'$*' fails here"
-}
-
-start_s3() {
-	local dir
-	# beside a build of its own (sanitizers), in the build's folder
-	for dir in "$MIST_BUILDDIR" "$MIST_BUILDDIR/.." "$MIST_SRCDIR/build"; do
-		[ ! -d "$dir/node_modules" ] || break
-	done
-	export NODE_PATH=${MIST_NODE_MODULES:-$dir/node_modules}
-	need_server node -e 'require("@20minutes/s3rver")'
-	mkdir -p objects
-	start node "$MIST_SRCDIR/tests/s3d.js" objects
-	for _ in $(seq 100); do
-		[ ! -s log.node ] || break
-		sleep 0.1
-	done
-	port=$(cat log.node)
-	[ "$port" -gt 0 ] || fail "$(cat log.node)"
-	export AWS_ENDPOINT_URL=http://127.0.0.1:$port
-	export AWS_ACCESS_KEY_ID=S3RVER AWS_SECRET_ACCESS_KEY=S3RVER
 }
 
 # start_nginx: files below www, PUT too; below /secret with a bearer token, below /user with a password.
@@ -149,6 +114,45 @@ extract() {
 	assert_one_line_error 5 "cannot write 's3://b/broken.st': the server answered 400"
 	run find objects -type f -not -name 'big.st*' -not -name '.*'
 	[ -z "$output" ] || fail "$output"
+}
+
+@test "a report and a state go to the bucket too, whatever option names them" {
+	start_s3
+	"$(prog mist-model)" init small.yaml --classes 2 --seed 2 -q -o w2.st
+	mist mist-aggregate -q --strategy fedavgm --global w.st --state-out s3://b/state.st --report=s3://b/r.json \
+		-o s3://b/w.st w.st w2.st
+	assert_ok
+	mist mist-aggregate -q --strategy fedavgm --global w.st --state-out state.st --report r.json -o got.st w.st w2.st
+	assert_ok
+	assert_same state.st objects/b/state.st._S3rver_object
+	assert_same got.st objects/b/w.st._S3rver_object
+	jq -e '.clients | length == 2' objects/b/r.json._S3rver_object
+	mist mist-aggregate -q --inbox s3://b/inbox --min-clients 1 -o x.st
+	assert_one_line_error 2 "'s3://b/inbox' lies elsewhere"
+}
+
+@test "what a killed run left in the temporary folder the next one removes" {
+	start_s3
+	mkfifo "$TMPDIR/pipe"
+	"$(prog mist-aggregate)" -q -o s3://b/x.st "$TMPDIR/pipe" >/dev/null 2>&1 3>&- &
+	pid=$!
+	for _ in $(seq 100); do
+		[ -z "$(find "$TMPDIR" -name 'mist-store.*')" ] || break
+		sleep 0.05
+	done
+	left=$(find "$TMPDIR" -maxdepth 1 -name 'mist-store.*')
+	[ -d "$left" ]
+	touch -d '1 hour ago' "$left"
+	mist mist-aggregate -q -o s3://b/y.st w.st # it is in use
+	assert_ok
+	[ -d "$left" ]
+	kill -KILL $pid
+	wait $pid 2>/dev/null || :
+	[ -d "$left" ]
+	touch -d '1 hour ago' "$left"
+	mist mist-aggregate -q -o s3://b/y.st w.st
+	assert_ok
+	[ ! -e "$left" ]
 }
 
 @test "an upload that fails leaves nothing in the store" {

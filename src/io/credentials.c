@@ -30,6 +30,7 @@ void credentials_release(struct credentials *c)
 	free(c->netrc);
 	free(c->sigv4);
 	free(c->region);
+	free(c->endpoint);
 	*c = (struct credentials){0};
 }
 
@@ -123,14 +124,15 @@ void credentials_parse(struct credentials *c, const char *text, const char *prof
 			take(&c->user, line_value(text, len, "aws_access_key_id"));
 			take(&c->secret, line_value(text, len, "aws_secret_access_key"));
 			take(&c->session, line_value(text, len, "aws_session_token"));
+			take(&c->region, line_value(text, len, "region"));
+			take(&c->endpoint, line_value(text, len, "endpoint_url"));
 		}
 	}
 	free(head);
 }
 
-static int read_profile(struct credentials *c, struct err *err)
+static int read_profile(struct credentials *c, const char *profile, struct err *err)
 {
-	const char *profile = set("AWS_PROFILE") ? set("AWS_PROFILE") : "default";
 	char *path = choose_file("AWS_SHARED_CREDENTIALS_FILE", ".aws/credentials");
 	struct buf text = BUF_INIT;
 	int rc = 0;
@@ -145,27 +147,56 @@ static int read_profile(struct credentials *c, struct err *err)
 	return rc;
 }
 
-int credentials_s3(struct credentials *c, const char *shown, struct err *err)
+static void read_environment(struct credentials *c)
 {
-	const char *region = set("AWS_REGION") ? set("AWS_REGION") : set("AWS_DEFAULT_REGION");
+	c->user = xstrdup(set("AWS_ACCESS_KEY_ID"));
+	c->secret = xstrdup(set("AWS_SECRET_ACCESS_KEY"));
+	c->session = set("AWS_SESSION_TOKEN") ? xstrdup(set("AWS_SESSION_TOKEN")) : NULL;
+}
 
-	*c = (struct credentials){0};
+static int find_s3(struct credentials *c, const char *profile, struct err *err)
+{
+	if (profile)
+		return read_profile(c, profile, err);
 	if (set("AWS_ACCESS_KEY_ID") && set("AWS_SECRET_ACCESS_KEY")) {
-		c->user = xstrdup(set("AWS_ACCESS_KEY_ID"));
-		c->secret = xstrdup(set("AWS_SECRET_ACCESS_KEY"));
-		c->session = set("AWS_SESSION_TOKEN") ? xstrdup(set("AWS_SESSION_TOKEN")) : NULL;
-	} else if (read_profile(c, err)) {
+		read_environment(c);
+		return 0;
+	}
+	return read_profile(c, set("AWS_PROFILE") ? set("AWS_PROFILE") : "default", err);
+}
+
+/* The first of these that is set in the environment takes the place of what the profile said. */
+static void override(char **to, const char *first, const char *second)
+{
+	const char *v = set(first) ? set(first) : set(second);
+
+	if (v)
+		take(to, xstrdup(v));
+}
+
+int credentials_s3(struct credentials *c, const char *shown, const char *profile, struct err *err)
+{
+	*c = (struct credentials){0};
+	if (find_s3(c, profile, err)) {
 		credentials_release(c);
 		return -1;
 	}
 	if (!c->user || !c->secret) {
 		credentials_release(c);
+		if (profile)
+			return err_set(err, STATUS_USAGE,
+				       "no credentials for '%s': ~/.aws/credentials has no "
+				       "profile '%s' with a key and its secret",
+				       shown, profile);
 		return err_set(err, STATUS_USAGE,
 			       "no credentials for '%s': set AWS_ACCESS_KEY_ID and "
 			       "AWS_SECRET_ACCESS_KEY, or write ~/.aws/credentials",
 			       shown);
 	}
-	c->region = xstrdup(region ? region : "us-east-1");
+	override(&c->region, "AWS_REGION", "AWS_DEFAULT_REGION");
+	override(&c->endpoint, "AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL");
+	if (!c->region)
+		c->region = xstrdup("us-east-1");
 	c->sigv4 = xasprintf("aws:amz:%s:s3", c->region);
 	c->auth = (struct wire_auth){
 		.sigv4 = c->sigv4, .user = c->user, .secret = c->secret, .session = c->session};

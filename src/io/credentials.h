@@ -10,10 +10,12 @@
 struct credentials {
 	struct wire_auth auth; /* borrows from what follows */
 	char *bearer, *netrc, *sigv4, *user, *secret, *session, *region;
+	char *endpoint; /* of an S3 store that is not Amazon's; NULL */
 };
 
-/* For "s3:…": an error where there are none. */
-int credentials_s3(struct credentials *c, const char *shown, struct err *err);
+/* For "s3:…": those of `profile`; NULL: those of the environment, or of $AWS_PROFILE. An error where
+ * there are none. */
+int credentials_s3(struct credentials *c, const char *shown, const char *profile, struct err *err);
 /* For an http: or https: URL: all may be absent. */
 int credentials_http(struct credentials *c, const char *url, struct err *err);
 void credentials_release(struct credentials *c);

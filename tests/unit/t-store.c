@@ -88,12 +88,12 @@ static void aws_credentials_are_the_environments_or_a_profile(void **state)
 	struct err err;
 
 	(void)state;
-	assert_int_equal(credentials_s3(&c, "s3://b/k", &err), -1);
+	assert_int_equal(credentials_s3(&c, "s3://b/k", NULL, &err), -1);
 	assert_int_equal(err.status, STATUS_USAGE);
 	put("[other]\naws_access_key_id=O\naws_secret_access_key = OS\n\n[default]\n"
 	    "  aws_access_key_id = D\r\naws_secret_access_key=D S=\naws_session_token = T",
 	    0600);
-	assert_int_equal(credentials_s3(&c, "s3://b/k", &err), 0);
+	assert_int_equal(credentials_s3(&c, "s3://b/k", NULL, &err), 0);
 	assert_string_equal(c.auth.user, "D");
 	assert_string_equal(c.auth.secret, "D S=");
 	assert_string_equal(c.auth.session, "T");
@@ -101,22 +101,39 @@ static void aws_credentials_are_the_environments_or_a_profile(void **state)
 	credentials_release(&c);
 	setenv("AWS_PROFILE", "other", 1);
 	setenv("AWS_REGION", "eu-west-3", 1);
-	assert_int_equal(credentials_s3(&c, "s3://b/k", &err), 0);
+	assert_int_equal(credentials_s3(&c, "s3://b/k", NULL, &err), 0);
 	assert_string_equal(c.auth.secret, "OS");
 	assert_null(c.auth.session);
 	assert_string_equal(c.auth.sigv4, "aws:amz:eu-west-3:s3");
 	credentials_release(&c);
 	setenv("AWS_PROFILE", "third", 1);
-	assert_int_equal(credentials_s3(&c, "s3://b/k", &err), -1);
+	assert_int_equal(credentials_s3(&c, "s3://b/k", NULL, &err), -1);
 	assert_int_equal(chmod(path, 0640), 0);
-	assert_int_equal(credentials_s3(&c, "s3://b/k", &err), -1);
+	assert_int_equal(credentials_s3(&c, "s3://b/k", NULL, &err), -1);
 	assert_int_equal(err.status, STATUS_PRIVACY);
 	assert_non_null(strstr(err.msg, "others can read"));
 	setenv("AWS_ACCESS_KEY_ID", "E", 1); /* the environment comes before a file */
 	setenv("AWS_SECRET_ACCESS_KEY", "ES", 1);
-	assert_int_equal(credentials_s3(&c, "s3://b/k", &err), 0);
+	assert_int_equal(credentials_s3(&c, "s3://b/k", NULL, &err), 0);
 	assert_string_equal(c.auth.user, "E");
 	credentials_release(&c);
+	/* a profile that is asked for by name before the environment; not where its store is */
+	put("[edges]\naws_access_key_id=P\naws_secret_access_key=PS\nregion = ap-1\n"
+	    "endpoint_url = http://e:1\n[other]\nregion = no\n",
+	    0600);
+	unsetenv("AWS_REGION");
+	assert_int_equal(credentials_s3(&c, "s3://b/k", "edges", &err), 0);
+	assert_string_equal(c.auth.user, "P");
+	assert_string_equal(c.region, "ap-1");
+	assert_string_equal(c.endpoint, "http://e:1");
+	credentials_release(&c);
+	setenv("AWS_ENDPOINT_URL", "http://f:2", 1);
+	assert_int_equal(credentials_s3(&c, "s3://b/k", "edges", &err), 0);
+	assert_string_equal(c.endpoint, "http://f:2");
+	credentials_release(&c);
+	unsetenv("AWS_ENDPOINT_URL");
+	assert_int_equal(credentials_s3(&c, "s3://b/k", "nobody", &err), -1);
+	assert_non_null(strstr(err.msg, "profile 'nobody'"));
 }
 
 static void a_token_is_not_sent_in_clear(void **state)
