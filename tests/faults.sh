@@ -22,6 +22,13 @@ complain() {
 	sed 's/^/    /' "$scratch/err"
 }
 
+# What lies in the work folder, but for ledgers and what is meant to be kept.
+kept=
+whole=
+files_of_work() {
+	(cd "$scratch/work" && find . -path ./state -prune -o -path "./$kept" -o -path "./$whole" -o -print | sort)
+}
+
 # under_fault WORD ARG...: the program with WORD's n-th call failing, in a fresh copy of the inputs.
 under_fault() {
 	local fault=$1 status before after program
@@ -29,11 +36,11 @@ under_fault() {
 	program=$(basename "$1")
 	rm -rf "$scratch/work" "$scratch/done"
 	cp -r "$scratch/inputs" "$scratch/work"
-	before=$(cd "$scratch/work" && find . -path ./state -prune -o -print | sort)
+	before=$(files_of_work)
 	(cd "$scratch/work" && MIST_FAULT=$fault MIST_FAULT_UNDER=$scratch/work MIST_FAULT_DONE=$scratch/done \
 		LD_PRELOAD=$MIST_BUILDDIR/tests/faults.so "$@" >"$stdout" 2>"$scratch/err")
 	status=$?
-	after=$(cd "$scratch/work" && find . -path ./state -prune -o -print | sort)
+	after=$(files_of_work)
 	runs=$((runs + 1))
 	[ -e "$scratch/done" ] || return 1
 	faults=$((faults + 1))
@@ -94,6 +101,24 @@ try_ledger() {
 	done
 }
 
+# try_inbox: an aggregation from an inbox leaves its record and lock behind, the whole output where only
+# that it is done could not be recorded, and nothing else; without a fault it is taken up where it was,
+# to the same bytes.
+try_inbox() {
+	local call n want
+	want=$(cd "$scratch/inputs" && "$tools/mist-aggregate" -q -o - in/box/a.tar in/box/b.tar | sha256sum)
+	set -- "$tools/mist-aggregate" -q --inbox in/box --clients a,b --min-clients 2 -o out
+	for call in read write fsync rename; do
+		for n in 1 2 3 4 5 6 7 8 9 10 13 40; do
+			kept='in/box/.mist-inbox.json*' whole=out under_fault $call:$n "$@" || break
+			[ ! -e "$scratch/work/out" ] || [ "$(sha256sum <"$scratch/work/out")" = "$want" ] ||
+				complain "$call:$n: half of the output"
+			(cd "$scratch/work" && "$@" 2>"$scratch/err") || complain "$call:$n: not gone on with"
+			[ "$(sha256sum <"$scratch/work/out")" = "$want" ] || complain "$call:$n: other bytes"
+		done
+	done
+}
+
 make_inputs() {
 	mkdir -p "$scratch/inputs/in/set/images" "$scratch/inputs/in/set/labels"
 	cd "$scratch/inputs" || exit 4
@@ -112,11 +137,17 @@ make_inputs() {
 	fi
 	if [ -x "$tools/mist-extract" ] && [ -d in/synth ]; then
 		"$tools/mist-extract" -q -w in/w.safetensors -c 4 -e 2 --img 64 -o in/f.tar in/synth
+		mkdir in/box
+		"$tools/mist-extract" -q -w in/w.safetensors -c 4 -e 2 --img 64 --client a -o in/box/a.tar in/synth
+		"$tools/coco-synth" -q --images 2 --classes 2 --img 64 --seed 2 -o other
+		"$tools/mist-extract" -q -w in/w.safetensors -c 4 -e 2 --img 64 --client b -o in/box/b.tar other
+		rm -r other
 	fi
 	cd / || exit 4
 }
 
 make_inputs
+[ "${1-}" != inbox ] || { try_inbox; printf 'faults: %d runs, %d faults, %d badly borne\n' $runs $faults $bad; exit $bad; }
 try "$tools/template" -o out in/text
 try "$tools/coco-fetch" -q in/set.tar.gz
 try "$tools/coco-fetch" -q --no-unpack in/set.tar
@@ -129,6 +160,7 @@ if [ -d "$scratch/inputs/in/synth" ]; then
 	try "$tools/mist-extract" -q -w in/w.safetensors -c 4 -e 2 --img 64 -o out in/synth
 	try_ledger 2
 	try "$tools/mist-aggregate" -q -o out in/f.tar
+	try_inbox
 	try "$tools/mist-aggregate" -q -o out in/w.safetensors in/w.safetensors
 	try "$tools/mist-train" -q -w in/w.safetensors --features in/f.tar --epochs 1 --img 64 -o out
 	try "$tools/mist-eval" -q -w in/w.safetensors --img 64 --save-json out in/synth

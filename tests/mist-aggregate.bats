@@ -293,3 +293,29 @@ aggregate() {
 	many=$( { /usr/bin/time -f %M "$(prog mist-aggregate)" -q -o b.tar 1.tar 2.tar 3.tar; } 2>&1)
 	[ "$many" -le $((few + 1024)) ]
 }
+
+@test "--keep-going leaves out what cannot be used, names it, and combines the rest" {
+	head -c 3000 2.tar >torn.tar
+	cp 1.tar copy.tar
+	aggregate -o want.tar 1.tar 3.tar
+	aggregate -o all.tar --keep-going 1.tar torn.tar other.tar copy.tar nowhere.tar 3.tar
+	assert_ok
+	assert_same want.tar all.tar
+	assert_says "'torn.tar' is left out: "
+	assert_says "'other.tar' is left out: it does not fit '1.tar'"
+	assert_says "'copy.tar' is left out: it is the same as '1.tar'"
+	assert_says "'nowhere.tar' is left out: No such file or directory"
+	aggregate -o all.tar 1.tar torn.tar 3.tar
+	assert_status 3
+	# of weights one with a value that is not a number
+	{ head -c -4 w2.st && printf '\000\000\300\177'; } >nan.st
+	aggregate -o want.st w1.st w3.st
+	aggregate -o all.st --keep-going w1.st nan.st w3.st
+	assert_ok
+	assert_says "'nan.st' is left out: value "
+	assert_same want.st all.st
+	aggregate -q -o all.st --keep-going nan.st
+	assert_one_line_error 3 'none of the files can be used'
+	aggregate -o all.st --keep-going
+	assert_status 2
+}

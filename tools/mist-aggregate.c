@@ -2,6 +2,8 @@
  * mist-aggregate.c - combine what clients sent: feature streams into one, or weight files into one.
  */
 #include "base/clirow.h"
+#include "base/mem.h"
+#include "fed/candidates.h"
 #include "fed/gather.h"
 #include "fed/inbox.h"
 #include "fed/merge.h"
@@ -10,6 +12,7 @@
 #include "io/store.h"
 
 #include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
 
 struct opts {
@@ -20,6 +23,7 @@ struct opts {
 	struct gather_options gather;
 	struct gather_texts texts;
 	const char *sample;
+	bool keep_going;
 	char **files; /* borrowed from argv */
 	int nfiles;
 };
@@ -35,6 +39,8 @@ static const struct cli_row rows[] = {
 	 "Take feature streams whose noise was made with --seed, and can so be removed", NULL},
 	{"drop-duplicates", 257, NULL, CLI_YES, OPT(streams.drop_duplicates), 0, 0, GENERAL,
 	 "Of feature samples with the same bits take the first, rather than refuse them", NULL},
+	{"keep-going", 283, NULL, CLI_YES, OPT(keep_going), 0, 0, GENERAL,
+	 "Leave out FILEs that cannot be used, and name them, rather than end", NULL},
 	{"strategy", 258, "NAME", CLI_CHOICE, OPT(weights.strategy), 0, 0, WEIGHTS,
 	 "fedavg (default: the mean, weighted by the samples behind each), fedavgm, fedadam, "
 	 "fedyogi, "
@@ -103,6 +109,8 @@ static void check(const struct opts *o, struct argp_state *state)
 		argp_error(state, "--report - needs -o FILE, for the weights");
 	if (!o->gather.inbox && !o->nfiles && !o->sample)
 		argp_error(state, "no FILE was given");
+	if (o->keep_going && !o->nfiles)
+		argp_error(state, "--keep-going goes with FILE...; an inbox does so anyway");
 	if (o->gather.inbox && o->nfiles)
 		argp_error(state, "FILE and --inbox exclude each other");
 }
@@ -151,11 +159,34 @@ static int combine(void *ctx, enum inbox_kind kind, char *const *paths, int n,
 	return rc;
 }
 
+/* The files as they are named, or those of them that can be used. */
+static int combine_files(struct opts *o, struct err *err)
+{
+	struct candidates c = {.allow_seeded = o->streams.allow_seeded};
+	char **files = xcalloc((size_t)o->nfiles + 1, sizeof(*files));
+	enum inbox_kind kind;
+	int i, n = 0, rc = 0;
+
+	if (o->keep_going)
+		rc = candidates_judge(&c, o->files, (size_t)o->nfiles, err);
+	for (i = 0; i < o->nfiles && !rc; i++)
+		if (o->keep_going && c.list[i].why[0])
+			notice(&o->notices, "'%s' is left out: %s", o->files[i], c.list[i].why);
+		else
+			files[n++] = o->files[i];
+	if (!rc && !n)
+		rc = err_set(err, STATUS_INPUT, "none of the files can be used");
+	if (!rc)
+		rc = inbox_kind(files, n, &kind, err) ? -1 : combine(o, kind, files, n, NULL, err);
+	candidates_release(&c);
+	free(files);
+	return rc;
+}
+
 static int run(void *opts, struct err *err)
 {
 	struct opts *o = opts;
 	struct gather_options *g = &o->gather;
-	enum inbox_kind kind;
 	int rc;
 
 	o->notices = cli_notices(&o->cli);
@@ -173,9 +204,7 @@ static int run(void *opts, struct err *err)
 	else if (!rc && g->inbox)
 		rc = gather_run(g, err);
 	else if (!rc)
-		rc = inbox_kind(o->files, o->nfiles, &kind, err)
-			     ? -1
-			     : combine(o, kind, o->files, o->nfiles, NULL, err);
+		rc = combine_files(o, err);
 	gather_release(g);
 	return rc;
 }

@@ -3,6 +3,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -282,6 +283,51 @@ int candidates_look(struct candidates *c, struct err *err)
 	reject_misfits(c);
 	reject_stale(c);
 	choose(c);
+	return 0;
+}
+
+/* Content that was named before. */
+static void reject_repeated(struct candidates *c)
+{
+	size_t i, k;
+
+	for (i = 0; i < c->n; i++)
+		for (k = 0; k < i && is_good(&c->list[i]); k++)
+			if (is_good(&c->list[k]) && !strcmp(c->list[k].digest, c->list[i].digest))
+				reject(&c->list[i], "it is the same as '%s'", c->list[k].label);
+}
+
+/* Links are followed: who names a file means what it leads to. */
+static int inspect_named(struct candidates *c, struct arrival *a, const char *path, struct err *err)
+{
+	char *real = realpath(path, NULL);
+	const int cause = errno;
+	char *dir = path_dir(real ? real : path);
+	const int rc = arrival_inspect(a, dir, path_base(real ? real : path), c->allow_seeded, err);
+
+	if (!real)
+		reject(a, "%s", strerror(cause));
+	free(dir);
+	free(real);
+	return rc;
+}
+
+int candidates_judge(struct candidates *c, char *const *paths, size_t n, struct err *err)
+{
+	size_t i;
+	int rc = 0;
+
+	c->list = xcalloc(n + 1, sizeof(*c->list));
+	c->chosen = xcalloc(n + 1, sizeof(*c->chosen));
+	for (i = 0; i < n && !rc; i++, c->n++)
+		rc = inspect_named(c, &c->list[i], paths[i], err);
+	if (rc)
+		return rc;
+	reject_repeated(c);
+	reject_misfits(c);
+	for (i = 0; i < n; i++)
+		if (is_good(&c->list[i]))
+			c->chosen[c->nchosen++] = &c->list[i];
 	return 0;
 }
 

@@ -33,6 +33,12 @@ struct candidates {
  * an earlier file of the same client.
  */
 int candidates_look(struct candidates *c, struct err *err);
+/*
+ * The same of files that are named rather than dropped into a folder: against one is that it is not
+ * ready, that its content was named before, and that most others do not fit it. What is chosen is in the
+ * order of `paths`; `dir` and what follows it is not looked at. `allow_seeded` counts.
+ */
+int candidates_judge(struct candidates *c, char *const *paths, size_t n, struct err *err);
 /* Is one of the chosen this client's? */
 bool candidates_have(const struct candidates *c, const char *client);
 void candidates_release(struct candidates *c);
