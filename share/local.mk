@@ -12,7 +12,7 @@ dist_hyp_DATA = share/mistutils/hyp/scratch-low.yaml share/mistutils/hyp/scratch
 dist_pkgdata_DATA = share/mistutils/sources.conf share/mistutils/coco.names
 # Jobs and scripts to copy and change.
 examplesdir = $(pkgdatadir)/examples
-dist_examples_DATA = share/mistutils/examples/nightly.crontab \
+dist_examples_DATA = share/mistutils/examples/nightly.crontab share/mistutils/examples/job.crontab \
 	share/mistutils/examples/fedavg.yaml share/mistutils/examples/mistnet.yaml \
 	share/mistutils/examples/reference.yaml share/mistutils/examples/small.yaml
 dist_examples_SCRIPTS = share/mistutils/examples/nightly-cloud.sh share/mistutils/examples/nightly-edge.sh

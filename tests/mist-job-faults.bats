@@ -160,3 +160,35 @@ no_leftovers() {
 	! grep -qE 'e\+[0-9]' clip.diff || fail "$(cat clip.diff)"
 	jq -e . clip/rounds/1/contributions.json >/dev/null
 }
+
+@test "weights turned round are numbers to fedavg; median, trimmed-mean and krum bear one such client of five" {
+	{
+		job_manifest "$d" fedavg 1 5 | sed 's/- {name: nbs/- {name: strategy, value: fedavg}\n              &/'
+		printf '    - dataset: {name: d%s}\n' 1 2 1
+	} >five.yaml
+	mist mist-job run --state good five.yaml
+	assert_ok
+	# Every value of what client d2 sends gets the other sign (the F32 tensors of a safetensors file).
+	cat >shim/mist-aggregate <<-EOF
+		#!/bin/sh
+		f=rounds/1/inbox/d2.safetensors
+		perl -e 'local \$/; \$_ = <STDIN>; \$n = unpack("Q<", \$_); \$h = substr(\$_, 8, \$n);
+			while (\$h =~ /"dtype":"F32"[^}]*?"data_offsets":\\[(\\d+),(\\d+)\\]/g) {
+				for (\$i = 8 + \$n + \$1; \$i < 8 + \$n + \$2; \$i += 4) { substr(\$_, \$i + 3, 1) ^= "\\x80" }
+			} print' <\$f >poison && mv poison \$f
+		exec $(prog mist-aggregate) "\$@"
+	EOF
+	chmod +x shim/mist-aggregate
+	for s in fedavg median trimmed-mean krum; do
+		sed "/name: strategy/s/value: fedavg/value: $s/" five.yaml >$s.yaml
+		mist mist-job run --state $s $s.yaml
+		assert_ok
+		run "$(prog mist-model)" diff good/rounds/1/model.safetensors $s/rounds/1/model.safetensors
+		sed -n 's/.*by at most //p' <<<"$output" | sort -g | tail -n 1 >$s.most
+		jq -e '.clients | max_by(.distance).client == "d2"' $s/rounds/1/contributions.json
+	done
+	for s in median trimmed-mean krum; do
+		awk -v all="$(cat fedavg.most)" '{exit !($1 < all / 10)}' $s.most || fail "$(head *.most)"
+	done
+	jq -e '.clients[] | select(.client == "d2") | .rejected' krum/rounds/1/contributions.json
+}

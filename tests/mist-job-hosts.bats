@@ -146,6 +146,50 @@ queue_is_empty() {
 	[ -s s/inbox/d1.tar ] && [ -s s/inbox/d2.tar ]
 }
 
+@test "Slurm: who is drawn for a round is drawn before its edges are submitted" {
+	need_slurm
+	job_manifest "$d" fedavg 2 1 | sed 's/- {name: nbs/- {name: sample, value: "1"}\n              &/' >job.yaml
+	mist mist-job run --state here job.yaml
+	assert_ok
+	mist mist-job run --engine slurm --state s job.yaml
+	assert_ok
+	assert_same here/model.safetensors s/model.safetensors
+	assert_same here/rounds/2/clients s/rounds/2/clients
+}
+
+@test "Slurm: while nobody watches it is Running all the time, and is neither begun nor submitted twice" {
+	need_slurm
+	job_manifest "$d" mistnet 2 >job.yaml
+	mist mist-job plan -q --engine slurm --state s job.yaml
+	printf '%s\n' "$output" >plan
+	sh plan
+	mist mist-job get --state s -o wide
+	sh plan 2>said && fail "a job that runs was begun again"
+	grep -q "the job 'tiny' is running already" said
+	for _ in $(seq 600); do
+		job_phase s >>phases
+		[ "$(tail -n 1 phases)" != Succeeded ] || break
+	done
+	[ "$(tail -n 1 phases)" = Succeeded ] || fail "$(sort phases | uniq -c)"
+	! grep -q Failed phases || fail "$(sort phases | uniq -c)"
+	grep -q Running phases
+}
+
+@test "Slurm: a watcher that was killed is followed by one that only watches" {
+	need_slurm
+	job_manifest "$d" mistnet 2 >job.yaml
+	setsid "$(prog mist-job)" run -q --engine slurm --state s job.yaml >/dev/null 2>&1 3>&- &
+	pid=$!
+	wait_for 20 test -e s/steps/weights.json
+	kill -KILL -- -$pid
+	wait $pid || :
+	before=$(cat s/slurm.jobs)
+	mist mist-job resume --state s
+	assert_ok
+	[ "$(head -n "$(wc -l <<<"$before")" s/slurm.jobs)" = "$before" ]
+	[ "$(job_phase s)" = Succeeded ]
+}
+
 @test "Slurm: a node that is not there is told, and nothing runs" {
 	need_slurm
 	job_manifest "$d" mistnet 1 >job.yaml

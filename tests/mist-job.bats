@@ -139,6 +139,39 @@ setup() {
 	[ $killed -ge 3 ]
 }
 
+# sampled [READY]: four clients, of whom two train in a round.
+sampled() {
+	job_manifest "$d" fedavg 3 "${1-2}" | sed 's/- {name: nbs/- {name: sample, value: "50%"}\n              &/'
+	printf '    - dataset: {name: d%s}\n' 1 2
+}
+
+@test "of the clients some are drawn for each round, the same under every engine" {
+	sampled >job.yaml
+	mist mist-job run --state s job.yaml
+	assert_ok
+	for r in 1 2 3; do
+		[ "$(wc -l <s/rounds/$r/clients)" = 2 ]
+		[ "$(basename -s .safetensors -a s/rounds/$r/inbox/* | sort)" = "$(sort s/rounds/$r/clients)" ]
+	done
+	[ "$(sort -u s/rounds/*/clients | wc -l)" -gt 2 ] # not always the same
+	[ "$(find s/steps -name 'train.*.json' | wc -l)" = 6 ]
+	mist mist-job run --engine make -j2 --state m job.yaml
+	assert_ok
+	assert_same m/model.safetensors s/model.safetensors
+	assert_same m/results.csv s/results.csv
+}
+
+@test "a trigger that those drawn can never meet is refused, and so is a share that is none" {
+	sampled 3 >job.yaml
+	refused "the trigger wants at least 3 ready clients, but 2 are drawn each round: it can never be met" job.yaml
+	sampled | sed 's/50%/5/' >job.yaml
+	refused "'sample' is a number of the 4 training workers, or a share such as 50%, not '5'" job.yaml
+	mist mist-job step x --state . --among nowhere --client a --out never -- true
+	assert_one_line_error 3 "nowhere"
+	mist mist-job step x --state . --among nowhere --out never -- true
+	assert_one_line_error 2 "--among needs --client"
+}
+
 @test "a step goes on from its checkpoint" {
 	job_manifest "$d" mistnet 1 | sed 's/epochs, value: "2"/epochs, value: "60"/' >job.yaml
 	mist mist-job run --state whole job.yaml
@@ -232,6 +265,27 @@ setup() {
 	[ "$(job_phase s)" = Failed ]
 }
 
+@test "from cron: another try until it has succeeded, and then nothing" {
+	job_manifest "$d" fedavg 1 | sed "s,$d/edge/2,$PWD/late,; s,name: tiny,name: night," >job.yaml
+	# The crontab's line, as cron's shell gets it.
+	line=$(sed -n 's,^[^#].*\(mist-job run.*\),\1,p' "$examples/job.crontab" | sed "s,/srv/mist,$PWD,g; s/[\]%/%/g")
+	mkdir jobs
+	run sh -c "$line"
+	assert_status 1
+	cp -r "$d/edge/2" late
+	run sh -c "$line"
+	assert_ok
+	night=$(echo "$PWD"/jobs/*)
+	[ "$(job_phase "$night")" = Succeeded ]
+	before=$(digest_of "$night/done.json")
+	run sh -c "$line"
+	assert_ok
+	[ "$(jq .attempts "$night/steps/train.edge1.1.json")" = 1 ]
+	[ "$(jq .attempts "$night/steps/train.edge2.1.json")" = 2 ]
+	[ "$(digest_of "$night/done.json")" = "$before" ]
+	grep -q 'missing: edge2' log
+}
+
 @test "should-stop answers with its status" {
 	job_manifest "$d" mistnet 2 >job.yaml
 	mist mist-job run --state s job.yaml
@@ -289,7 +343,7 @@ refused() {
 @test "what means nothing here is accepted and listed" {
 	mist mist-job plan "$examples/reference.yaml"
 	assert_ok
-	assert_says "without a meaning here: transmitter, image, name, imagePullPolicy, args"
+	assert_says "without a meaning here: ws, image, name, imagePullPolicy, args"
 	sed 's/name: nbs/name: MY_OWN_THING/' <(job_manifest "$d") >x.yaml
 	mist mist-job plan x.yaml
 	assert_ok

@@ -26,7 +26,7 @@ sshd_start() {
 		StrictModes no
 		UsePAM no
 		PasswordAuthentication no
-		SetEnv PATH=$MIST_BUILDDIR/tools:/usr/bin:/bin XDG_STATE_HOME=$dir/home MISTUTILS_SHARE=$MISTUTILS_SHARE LC_ALL=C
+		SetEnv PATH=$MIST_BUILDDIR/tools:/usr/bin:/bin XDG_STATE_HOME=$dir/home MISTUTILS_SHARE=$MISTUTILS_SHARE LC_ALL=C AWS_SHARED_CREDENTIALS_FILE=$dir/aws no_proxy=*
 	EOF
 	printf '[127.0.0.1]:%s %s\n' "$port" "$(cat "$dir/host.pub")" >"$dir/known"
 	cat >"$dir/ssh_config" <<-EOF

@@ -1,8 +1,10 @@
 #include "job/commands.h"
 
 #include "base/file.h"
+#include "io/store.h"
 #include "job/deliver.h"
 #include "job/folder.h"
+#include "job/slurm.h"
 #include "job/standing.h"
 #include "job/there.h"
 #include "job/verdict.h"
@@ -280,6 +282,18 @@ static int command_verdict(struct command_options *o, struct buf *out, struct bu
 	return stop ? 0 : answer(false, "", out, err);
 }
 
+/* Slurm's jobs hold no lock while they wait. Where Slurm cannot be asked, submitting will fail. */
+static int refuse_twice(const struct command_options *o, struct err *err)
+{
+	struct err ignored = ERR_INIT;
+	bool left = false;
+
+	if (o->engine == ENGINE_SLURM &&
+	    !slurm_jobs_left(o->state ? o->state : ".", &left, &ignored) && left)
+		return err_set(err, STATUS_NO, "the job '%s' is running already", o->name);
+	return 0;
+}
+
 static int command_begin(struct command_options *o, struct buf *out, struct buf *report,
 			 struct err *err)
 {
@@ -297,7 +311,9 @@ static int command_begin(struct command_options *o, struct buf *out, struct buf 
 	info.min_clients = o->ready ? (int)o->ready : o->narg;
 	for (i = 0; i < o->narg; i++)
 		words_add(&info.clients, o->arg[i]);
-	rc = job_begin(o->state ? o->state : ".", &info, (int)o->lock_fd, err);
+	rc = refuse_twice(o, err);
+	if (!rc)
+		rc = job_begin(o->state ? o->state : ".", &info, (int)o->lock_fd, err);
 	job_info_release(&info);
 	return rc;
 }
@@ -311,6 +327,9 @@ static int command_step(struct command_options *o, struct buf *out, struct buf *
 			 .host = o->hosts.n ? o->hosts.word[0] : NULL,
 			 .out = o->out,
 			 .results = o->results,
+			 .among = o->among,
+			 .through = o->through,
+			 .profile = o->profile,
 			 .round = o->round,
 			 .memory = o->memory,
 			 .notices = o->notices};
@@ -320,6 +339,12 @@ static int command_step(struct command_options *o, struct buf *out, struct buf *
 	(void)report;
 	if (!o->out)
 		return err_set(err, STATUS_USAGE, "a step needs --out FILE");
+	if (o->through && !store_is_remote(o->through))
+		return err_set(err, STATUS_USAGE,
+			       "--through: '%s' is neither s3://BUCKET/KEY nor an https: URL",
+			       o->through);
+	if (o->among && !o->client)
+		return err_set(err, STATUS_USAGE, "--among needs --client");
 	words_append(&s.send, &o->send);
 	words_append(&s.maybe, &o->maybe);
 	for (i = 1; i < o->narg; i++)
@@ -336,6 +361,8 @@ static int command_there(struct command_options *o, struct buf *out, struct buf 
 			  .step = o->name,
 			  .out = o->out,
 			  .results = o->results,
+			  .through = o->through,
+			  .profile = o->profile,
 			  .memory = o->memory};
 	int i, rc;
 

@@ -13,7 +13,8 @@ struct command_options {
 	const char *output; /* -o */
 	int jobs;           /* -j; 0: as many as there are processors */
 	const struct notices *notices;
-	const char *state, *out, *client, *results, *name, *job, *algorithm, *stop, *since;
+	const char *state, *out, *client, *results, *name, *job, *algorithm, *stop, *since, *among;
+	const char *through, *profile;
 	struct words send, maybe, receive, hosts;
 	enum engine engine;
 	long ready, lock_fd, round;

@@ -99,7 +99,8 @@ char *condition_stop(const struct yaml_node *node, struct err *err)
 	return buf_detach(&out);
 }
 
-int condition_trigger(const struct yaml_node *node, int declared, int *least, struct err *err)
+int condition_trigger(const struct yaml_node *node, int clients, const char *are, int *least,
+		      struct err *err)
 {
 	struct comparison c;
 	double n;
@@ -121,11 +122,11 @@ int condition_trigger(const struct yaml_node *node, int declared, int *least, st
 				"a trigger of %s %s ready clients would be met by none at all",
 				words[c.op], c.text);
 	}
-	if (n > declared)
+	if (n > clients)
 		return yaml_err(node, err,
-				"the trigger wants %s %s ready clients, but %d %s declared: it can "
+				"the trigger wants %s %s ready clients, but %d %s %s: it can "
 				"never be met",
-				words[c.op], c.text, declared, declared == 1 ? "is" : "are");
+				words[c.op], c.text, clients, clients == 1 ? "is" : "are", are);
 	if (n < 1)
 		return yaml_err(node, err, "a trigger of %s %s ready clients would be met by none",
 				words[c.op], c.text);

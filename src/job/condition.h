@@ -12,8 +12,10 @@ char *condition_stop(const struct yaml_node *node, struct err *err);
 
 /*
  * {metric: num_of_ready_clients, operator, threshold} as the least number of clients that meets it.
- * A condition that `declared` clients can never meet, or that none at all would meet, is an error.
+ * A condition that `clients`, which `are` "declared" for example, can never meet, or that none at all
+ * would meet, is an error.
  */
-int condition_trigger(const struct yaml_node *node, int declared, int *least, struct err *err);
+int condition_trigger(const struct yaml_node *node, int clients, const char *are, int *least,
+		      struct err *err);
 
 #endif

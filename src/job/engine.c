@@ -3,6 +3,7 @@
 #include "base/file.h"
 #include "job/folder.h"
 #include "job/record.h"
+#include "job/slurm.h"
 #include "job/spawn.h"
 #include "job/standing.h"
 
@@ -11,7 +12,6 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -112,29 +112,6 @@ static int run_script(enum engine engine, int jobs, struct err *err)
 		       "'%s' ended with status %d", engine_files[engine], used.status);
 }
 
-/* Are jobs of ours left in Slurm's queue? An id that Slurm has forgotten is none. */
-static int slurm_jobs_left(bool *left, struct err *err)
-{
-	static const char name[] = "slurm.queue";
-	char *argv[] = {"sh", "-c",
-			"squeue -h -o %A >slurm.all && sort slurm.all >slurm.all.s && "
-			"sort -u slurm.jobs | comm -12 - slurm.all.s >slurm.queue",
-			NULL};
-	const struct spawn s = {argv, -1, 2, 2, 0};
-	struct usage used;
-	struct stat st;
-
-	if (spawn_run(&s, &used, err))
-		return -1;
-	if (used.status || stat(name, &st))
-		return err_set(err, STATUS_SYSTEM, "cannot ask Slurm for its queue");
-	*left = st.st_size > 0;
-	unlink("slurm.all");
-	unlink("slurm.all.s");
-	unlink(name);
-	return used.forwarded ? err_set(err, STATUS_SYSTEM, "interrupted") : 0;
-}
-
 /* Slurm's jobs go on without us; we wait to tell how they end. */
 static int watch_slurm(struct err *err)
 {
@@ -142,7 +119,7 @@ static int watch_slurm(struct err *err)
 	bool left = true;
 
 	while (!path_exists("done.json")) {
-		if (slurm_jobs_left(&left, err))
+		if (slurm_jobs_left(".", &left, err))
 			return -1;
 		if (!left && !path_exists("done.json"))
 			return err_set(err, STATUS_SYSTEM, "Slurm's jobs have ended");
@@ -154,11 +131,15 @@ static int watch_slurm(struct err *err)
 static int run_slurm(struct err *err)
 {
 	int fd = folder_lock("watched", false, err);
+	bool left = false;
 	int rc;
 
 	if (fd < 0)
 		return -1;
-	rc = run_script(ENGINE_SLURM, 0, err);
+	/* Whoever submitted them may have been killed since: they are waited for, not submitted twice. */
+	rc = slurm_jobs_left(".", &left, err);
+	if (!rc && !left)
+		rc = run_script(ENGINE_SLURM, 0, err);
 	if (!rc)
 		rc = watch_slurm(err);
 	close(fd);
@@ -207,21 +188,6 @@ static int end_steps(const char *folder, bool *any, struct err *err)
 	return rc;
 }
 
-static void cancel_slurm(const char *folder)
-{
-	char *argv[] = {"sh",
-			"-c",
-			"cd \"$1\" && [ ! -s slurm.jobs ] || xargs scancel <slurm.jobs",
-			"sh",
-			(char *)folder,
-			NULL};
-	const struct spawn s = {argv, -1, -1, -1, 0};
-	struct err ignored = ERR_INIT;
-	struct usage used;
-
-	spawn_run(&s, &used, &ignored);
-}
-
 int engine_stop(const char *folder, struct err *err)
 {
 	const struct timespec tick = {0, 100000000};
@@ -232,7 +198,7 @@ int engine_stop(const char *folder, struct err *err)
 	int i;
 
 	if (!rc)
-		cancel_slurm(folder);
+		slurm_cancel(folder);
 	for (i = 0; i < STOP_WAIT * 10 && !rc; i++) {
 		rc = end_steps(folder, &any, err);
 		if (!any && !folder_locked(lock))

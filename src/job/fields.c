@@ -148,13 +148,15 @@ static const struct field training_worker[] = {
 	IGNORED("model"),
 	END,
 };
+static const struct field s3[] = {SCALAR("aggDataPath"), SCALAR("credentialName"), END};
+static const struct field transmitter[] = {IGNORED("ws"), MAP("s3", s3), END};
 static const struct field job_spec[] = {
 	MAP("stopCondition", stop_condition),
 	MAP("aggregationTrigger", trigger),
 	MAP("pretrainedModel", named),
 	MAP("aggregationWorker", aggregation_worker),
 	LIST("trainingWorkers", training_worker),
-	IGNORED("transmitter"),
+	MAP("transmitter", transmitter),
 	END,
 };
 static const struct field job[] = {DOCUMENT(job_spec)};

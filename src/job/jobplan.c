@@ -12,6 +12,7 @@
 #define ROUND_MODEL "rounds/" QUOTE_ROUND "/model.safetensors"
 #define PREV_MODEL  "rounds/" QUOTE_PREV "/model.safetensors"
 #define FIRST_MODEL "rounds/0/model.safetensors"
+#define DRAWN       "rounds/" QUOTE_ROUND "/clients"
 #define EDGE_PART   "rounds/0/start.edge.safetensors"
 
 const char *const engine_names[] = {"sh", "make", "slurm", NULL};
@@ -27,6 +28,20 @@ static struct jobplan_step *add_step(struct jobplan_steps *list, const struct wo
 	*s = (struct jobplan_step){.name = xstrdup(name), .out = xstrdup(out), .memory = w->memory};
 	s->client = w->dataset ? w->id : NULL;
 	s->rounds = strstr(name, QUOTE_ROUND) != NULL;
+	return s;
+}
+
+/* An edge's step, whose output goes as the manifest's transmitter says. */
+static struct jobplan_step *add_edge_step(struct jobplan *p, const struct worker *w,
+					  const char *name, const char *out)
+{
+	struct jobplan_step *s = add_step(&p->edges, w, name, out);
+	const struct manifest *m = p->manifest;
+
+	if (m->transmit) {
+		s->through = xasprintf("%s/%s/%s", m->transmit, m->name, out);
+		s->profile = m->credential;
+	}
 	return s;
 }
 
@@ -152,6 +167,16 @@ static void jobplan_start(struct jobplan *p)
 		  "rounds/0/start", NULL);
 }
 
+static char *client_list(const struct manifest *m)
+{
+	struct buf out = BUF_INIT;
+	int i;
+
+	for (i = 0; i < m->nedges; i++)
+		buf_printf(&out, "%s%s", i ? "," : "", m->edges[i].id);
+	return buf_detach(&out);
+}
+
 static void jobplan_extract(struct jobplan *p, int i)
 {
 	const struct manifest *m = p->manifest;
@@ -161,7 +186,7 @@ static void jobplan_extract(struct jobplan *p, int i)
 	const char *seed = manifest_value(m, w, "noise_seed");
 	char *name = xasprintf("extract.%s", w->id);
 	char *out = xasprintf("inbox/%s.tar", w->id);
-	struct jobplan_step *s = add_step(&p->edges, w, name, out);
+	struct jobplan_step *s = add_edge_step(p, w, name, out);
 	char *data = local_path(p, w->dataset->url);
 
 	words_add(&s->send, EDGE_PART);
@@ -181,6 +206,26 @@ static void jobplan_extract(struct jobplan *p, int i)
 	free(data);
 	free(out);
 	free(name);
+}
+
+/* Who trains in a round, where not all do: a file of names. */
+static void jobplan_draw(struct jobplan *p)
+{
+	const struct manifest *m = p->manifest;
+	const char *sample = cloud_value(p, "sample"), *seed = cloud_value(p, "seed");
+	struct jobplan_step *s;
+	char *clients;
+
+	if (!sample || m->algorithm != ALGORITHM_FEDAVG)
+		return;
+	s = add_step(&p->draw, &m->cloud, "draw." QUOTE_ROUND, DRAWN);
+	clients = client_list(m);
+	add_words(s, "mist-aggregate", "--sample", sample, "--clients", clients, "--round",
+		  QUOTE_ROUND, NULL);
+	if (seed)
+		add_words(s, "--seed", seed, NULL);
+	add_words(s, "-o", DRAWN, NULL);
+	free(clients);
 }
 
 /* Training, on an edge or in the cloud: `project` is where checkpoints are kept. */
@@ -213,9 +258,10 @@ static void jobplan_train_edge(struct jobplan *p, int i)
 	const struct worker *w = &p->manifest->edges[i];
 	char *name = xasprintf("train.%s." QUOTE_ROUND, w->id);
 	char *out = xasprintf("rounds/" QUOTE_ROUND "/inbox/%s.safetensors", w->id);
-	struct jobplan_step *s = add_step(&p->edges, w, name, out);
+	struct jobplan_step *s = add_edge_step(p, w, name, out);
 	char *data = local_path(p, w->dataset->url);
 
+	s->among = p->draw.n ? DRAWN : NULL;
 	words_add(&s->send, PREV_MODEL);
 	jobplan_train(p, s, w);
 	add_words(s, "--client", w->id, "--data", data, NULL);
@@ -245,19 +291,17 @@ static void jobplan_combine(struct jobplan *p)
 {
 	const struct manifest *m = p->manifest;
 	bool mistnet = m->algorithm == ALGORITHM_MISTNET;
-	struct buf clients = BUF_INIT;
+	char *clients = p->draw.n ? xstrdup("@" DRAWN) : client_list(m);
 	struct jobplan_step *s;
 	int i;
 
 	s = add_step(&p->combine, &m->cloud, mistnet ? "aggregate" : "aggregate." QUOTE_ROUND,
 		     mistnet ? "features.tar" : ROUND_MODEL);
-	for (i = 0; i < m->nedges; i++)
-		buf_printf(&clients, "%s%s", i ? "," : "", m->edges[i].id);
 	add_words(s, "mist-aggregate", "--inbox",
-		  mistnet ? "inbox" : "rounds/" QUOTE_ROUND "/inbox", "--clients", clients.data,
+		  mistnet ? "inbox" : "rounds/" QUOTE_ROUND "/inbox", "--clients", clients,
 		  "--min-clients", NULL);
 	words_addf(&s->command, "%d", m->min_clients);
-	buf_release(&clients);
+	free(clients);
 	if (!mistnet) {
 		add_options(p, s, &m->cloud, TO_AGGREGATE);
 		jobplan_server(p, s);
@@ -467,6 +511,7 @@ struct jobplan *jobplan_new(const struct manifest *m, const struct jobplan_optio
 		return NULL;
 	}
 	jobplan_start(p);
+	jobplan_draw(p);
 	for (i = 0; i < m->nedges; i++)
 		m->algorithm == ALGORITHM_MISTNET ? jobplan_extract(p, i)
 						  : jobplan_train_edge(p, i);
@@ -486,6 +531,7 @@ static void release_steps(struct jobplan_steps *list)
 		free(list->step[i].name);
 		free(list->step[i].out);
 		free(list->step[i].results);
+		free(list->step[i].through);
 		words_release(&list->step[i].send);
 		words_release(&list->step[i].maybe);
 		words_release(&list->step[i].command);
@@ -498,6 +544,7 @@ void jobplan_free(struct jobplan *p)
 	if (!p)
 		return;
 	release_steps(&p->start);
+	release_steps(&p->draw);
 	release_steps(&p->edges);
 	release_steps(&p->combine);
 	release_steps(&p->round);

@@ -1,8 +1,9 @@
 /*
  * jobplan.h - a manifest as steps, and the steps as a script.
  *
- * Both algorithms are four groups of steps: `start` once; one step an edge (MistNet: once, FedAvg:
- * every round); `combine` what the edges sent (as often); `round`, every round; then deliveries.
+ * Both algorithms are groups of steps: `start` once; one step an edge (MistNet: once, FedAvg:
+ * every round, before which `draw` says who of them, where not all are to train); `combine` what
+ * the edges sent (as often); `round`, every round; then deliveries.
  * Round 0's model is what one begins with, so a round always reads rounds/PREV/model.safetensors
  * and ends with rounds/ROUND/model.safetensors.
  */
@@ -21,7 +22,10 @@ extern const char *const engine_files[];
 struct jobplan_step {
 	char *name, *out, *results; /* owned; results: NULL */
 	const char *client, *host;  /* NULL: the cloud's; here */
-	bool rounds;                /* its words have rounds in them */
+	const char *among;          /* who is drawn; NULL: all */
+	char *through;              /* owned; NULL: what it makes comes through the pipe */
+	const char *profile;
+	bool rounds; /* its words have rounds in them */
 	uint64_t memory;
 	struct words send, maybe, command;
 };
@@ -37,7 +41,7 @@ struct jobplan {
 	char *folder;       /* the job's, absolute */
 	char *source;       /* the manifest's path, for people */
 	const char **hosts; /* of each edge; NULL: here (slurm: the node the manifest names) */
-	struct jobplan_steps start, edges, combine, round, deliver;
+	struct jobplan_steps start, draw, edges, combine, round, deliver;
 };
 
 struct jobplan_options {

@@ -54,12 +54,13 @@ static void write_rules(const struct jobplan *p, struct buf *out)
 	write_chain(&p->start, NULL, out);
 	if (!mistnet)
 		buf_add_str(out, only_rounds);
+	write_chain(&p->draw, NULL, out);
 	for (i = 0; i < p->edges.n; i++) {
 		const struct jobplan_step *s = &p->edges.step[i];
-		const char *need = s->send.word[0];
+		const char *need = mistnet ? s->send.word[0] : s->among;
 
 		needs[i] = s->out;
-		write_rule(s, "-", &need, mistnet ? 1 : 0, out);
+		write_rule(s, "-", &need, need ? 1 : 0, out);
 	}
 	write_rule(&p->combine.step[0], "", needs, p->edges.n, out);
 	if (mistnet)

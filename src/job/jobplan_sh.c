@@ -71,6 +71,12 @@ void jobplan_write_step(const struct jobplan_step *s, const char *indent,
 	if (s->host)
 		words_addf(&w, "--host=%s", s->host);
 	limit_words(s, &w);
+	if (s->through)
+		words_addf(&w, "--through=%s", s->through);
+	if (s->profile)
+		words_addf(&w, "--profile=%s", s->profile);
+	if (s->among)
+		words_addf(&w, "--among=%s", s->among);
 	for (i = 0; i < s->maybe.n; i++)
 		words_addf(&w, "--maybe=%s", s->maybe.word[i]);
 	for (i = 0; i < s->send.n; i++)
@@ -110,6 +116,10 @@ void jobplan_write_functions(const struct jobplan *p, struct buf *out)
 
 	buf_add_str(out, "\n# The weights to begin with.");
 	write_function("start", 0, p->start.step, p->start.n, out);
+	if (p->draw.n) {
+		buf_add_str(out, "\n# Who is to train in a round.");
+		write_function("draw", 0, p->draw.step, p->draw.n, out);
+	}
 	buf_add_str(out, "\n# What each edge does. Of its data nothing else leaves it.");
 	for (i = 0; i < p->edges.n; i++)
 		write_function("edge", i + 1, &p->edges.step[i], 1, out);
@@ -160,6 +170,7 @@ void jobplan_write_sh(const struct jobplan *p, struct buf *out)
 	}
 	buf_add_str(out, "round=0\nwhile :; do\n\tprev=$round\n\tround=$((round + 1))\n");
 	if (!mistnet) {
+		buf_add_str(out, p->draw.n ? "\tdraw\n" : "");
 		write_edges(p, "edge", p->edges.n, "\t", out);
 		buf_add_str(out, "\tcombine\n");
 	}

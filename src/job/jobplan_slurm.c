@@ -144,8 +144,10 @@ static void write_stages(const struct jobplan *p, struct buf *out)
 	if (mistnet)
 		buf_add_str(out, "\t\tsubmit_cloud '' cloud >/dev/null\n");
 	else
-		buf_add_str(out, "\t\tjobs=$(submit_edges '')\n"
-				 "\t\tsubmit_cloud \"afterany$jobs\" cloud >/dev/null\n");
+		buf_printf(out,
+			   "%s\t\tjobs=$(submit_edges '')\n"
+			   "\t\tsubmit_cloud \"afterany$jobs\" cloud >/dev/null\n",
+			   p->draw.n ? "\t\tdraw\n" : "");
 	buf_add_str(out, "\t\t;;\n\t*) exit 4 ;;\n\tesac\n}\n");
 }
 
@@ -169,7 +171,10 @@ void jobplan_write_slurm(const struct jobplan *p, struct buf *out)
 			 "\tsubmit_cloud \"afterany$jobs\" cloud >/dev/null\n"
 			 "\ttrap - EXIT\n"
 			 "\t;;\n"
-			 "start) start ;;\n"
+			 "start)\n"
+			 "\tstart\n");
+	buf_add_str(out, p->draw.n ? "\tdraw\n" : "");
+	buf_add_str(out, "\t;;\n"
 			 "edge) \"edge_$SLURM_ARRAY_TASK_ID\" ;;\n"
 			 "cloud) cloud ;;\n"
 			 "deliver) \"deliver_$((SLURM_ARRAY_TASK_ID + 1))\" ;;\n"

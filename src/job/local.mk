@@ -13,6 +13,7 @@ libmist_a_SOURCES += \
 	src/job/quote.c src/job/quote.h \
 	src/job/record.c src/job/record.h \
 	src/job/settings.c src/job/settings.h \
+	src/job/slurm.c src/job/slurm.h \
 	src/job/spawn.c src/job/spawn.h \
 	src/job/standing.c src/job/standing.h \
 	src/job/step.c src/job/step.h \
@@ -20,5 +21,5 @@ libmist_a_SOURCES += \
 	src/job/verdict.c src/job/verdict.h \
 	src/job/words.c src/job/words.h
 
-unit_tests += tests/unit/t-manifest tests/unit/t-quote
+unit_tests += tests/unit/t-manifest tests/unit/t-quote tests/unit/t-slurm
 fuzz_targets += tests/fuzz/fuzz-manifest

@@ -2,7 +2,9 @@
 
 #include "base/file.h"
 #include "base/nearest.h"
+#include "fed/sampling.h"
 #include "fed/stop.h"
+#include "io/store.h"
 #include "job/condition.h"
 #include "job/fields.h"
 #include "job/quantity.h"
@@ -358,15 +360,77 @@ static int check_algorithm(struct manifest *m, struct err *err)
 	return 0;
 }
 
+/* How many edges take part in a round: all, or with FedAvg those that are drawn. */
+static int read_sample(const struct manifest *m, int *out, struct err *err)
+{
+	const struct worker *w = &m->cloud;
+	struct err cause = ERR_INIT;
+	size_t n;
+	int i;
+
+	*out = m->nedges;
+	for (i = 0; i < w->nenv && m->algorithm == ALGORITHM_FEDAVG; i++) {
+		const struct env_value *v = &w->env[i];
+
+		if (strcmp(v->setting->env, "sample") != 0)
+			continue;
+		if (sampling_size(v->value, (size_t)m->nedges, &n, &cause))
+			return yaml_err(v->at, err,
+					"'sample' is a number of the %d training workers, or a "
+					"share such as 50%%, not '%s'",
+					m->nedges, v->value);
+		*out = (int)n;
+	}
+	return 0;
+}
+
 static int read_conditions(struct manifest *m, const struct yaml_node *spec, struct err *err)
 {
 	const struct yaml_node *stop = descend(spec, "stopCondition");
 	const struct yaml_node *trigger = descend(spec, "aggregationTrigger,condition");
+	int n;
 
-	m->min_clients = m->nedges;
-	if (stop && !(m->stop = condition_stop(stop, err)))
+	if ((stop && !(m->stop = condition_stop(stop, err))) || read_sample(m, &n, err))
 		return -1;
-	return trigger ? condition_trigger(trigger, m->nedges, &m->min_clients, err) : 0;
+	m->min_clients = n;
+	if (!trigger)
+		return 0;
+	return condition_trigger(trigger, n, n < m->nedges ? "drawn each round" : "declared",
+				 &m->min_clients, err);
+}
+
+/* transmitter.s3: what edges send goes by way of a store. */
+static int read_transmitter(struct manifest *m, const struct yaml_node *spec, struct err *err)
+{
+	const struct yaml_node *s3 = descend(spec, "transmitter,s3");
+	struct err cause = ERR_INIT;
+	char *whole, *url = NULL;
+	const char *path;
+	size_t n;
+
+	if (!s3)
+		return 0;
+	if (descend(spec, "transmitter,ws"))
+		return yaml_err(s3, err, "a transmitter is ws or s3, not both");
+	if (get_text(s3, "aggDataPath", "'transmitter.s3'", &path, err) ||
+	    yaml_get_string(s3, "credentialName", &m->credential, err))
+		return -1;
+	for (n = strlen(path); n && path[n - 1] == '/'; n--)
+		;
+	m->transmit = xstrndup(path, n);
+	whole = xasprintf("%s/x", m->transmit);
+	if (!strncmp(whole, "s3://", 5))
+		url = store_s3_url(whole, NULL, "x", &cause);
+	free(whole);
+	if (!url)
+		return yaml_err(yaml_get(s3, "aggDataPath"), err,
+				"'aggDataPath' is not s3://BUCKET or s3://BUCKET/PREFIX: '%s'",
+				path);
+	free(url);
+	if (m->credential && (!*m->credential || strpbrk(m->credential, "[]")))
+		return yaml_err(yaml_get(s3, "credentialName"), err,
+				"'credentialName' is no name of a profile: '%s'", m->credential);
+	return 0;
 }
 
 static int read_workers(struct manifest *m, const struct yaml_node *spec, struct err *err)
@@ -400,7 +464,8 @@ static int read_job(struct manifest *m, const struct yaml_node *doc, struct err 
 	ref = descend(spec, "pretrainedModel");
 	if (ref && find_model(m, ref, &m->pretrained, err))
 		return -1;
-	if (read_workers(m, spec, err) || check_algorithm(m, err) || read_conditions(m, spec, err))
+	if (read_transmitter(m, spec, err) || read_workers(m, spec, err) ||
+	    check_algorithm(m, err) || read_conditions(m, spec, err))
 		return -1;
 	return manifest_check_agreement(m, err);
 }
@@ -502,6 +567,7 @@ void manifest_free(struct manifest *m)
 	free(m->datasets);
 	free(m->models);
 	free(m->stop);
+	free(m->transmit);
 	words_release(&m->ignored);
 	yaml_tree_free(m->yaml);
 	free(m);

@@ -48,8 +48,10 @@ struct manifest {
 	struct yaml *yaml; /* owned: the texts are in it */
 	const char *name;
 	enum algorithm algorithm;
-	char *stop;                         /* an expression for fed/stop; NULL: after one round */
-	int min_clients;                    /* that must be ready before their files are combined */
+	char *stop;             /* an expression for fed/stop; NULL: after one round */
+	int min_clients;        /* that must be ready before their files are combined */
+	char *transmit;         /* the store's prefix, by way of which edges' files come; NULL */
+	const char *credential; /* for it: a profile's name; NULL */
 	const struct model_ref *pretrained; /* NULL: a model is initialised */
 	const struct model_ref *model;      /* where the result is delivered */
 	struct worker cloud;

@@ -17,6 +17,7 @@ static const struct setting settings[] = {
 	{"mechanism", NULL, 0, SETTING_TEXT, 0, 0, false},
 	{"noise_seed", NULL, 0, SETTING_WHOLE, 0, 1e15, false},
 	{"public", NULL, 0, SETTING_PATH, 0, 0, true},
+	{"sample", NULL, 0, SETTING_TEXT, 0, 0, true},
 	{"seed", NULL, 0, SETTING_WHOLE, 0, 1e15, false},
 	{"val", NULL, 0, SETTING_PATH, 0, 0, true},
 	{"model", NULL, 0, SETTING_PATH, 0, 0, true},

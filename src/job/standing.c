@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "job/record.h"
+#include "job/slurm.h"
 #include "model/results.h"
 
 #include <stdlib.h>
@@ -163,10 +164,13 @@ static void explain_failure(struct standing *s, const struct record *list, size_
 	}
 }
 
-/* Slurm's jobs hold no lock while they wait: who started them keeps `watched` locked. */
-static bool is_running(const struct standing *s)
+/* Slurm's jobs hold no lock while they wait: who started them may keep `watched` locked, else Slurm
+ * is asked. Where it cannot be, on a machine that is none of its, only steps that run tell. */
+static bool is_held(const struct standing *s)
 {
 	static const char *const locks[] = {"lock", "watched"};
+	struct err ignored = ERR_INIT;
+	bool left = false;
 	size_t i;
 
 	for (i = 0; i < ARRAY_LEN(locks); i++) {
@@ -177,14 +181,15 @@ static bool is_running(const struct standing *s)
 		if (held)
 			return true;
 	}
-	return s->active > 0;
+	return !slurm_jobs_left(s->folder, &left, &ignored) && left;
 }
 
-static int judge_phase(struct standing *s, const struct record *list, size_t n, struct err *err)
+static int judge_phase(struct standing *s, bool held, const struct record *list, size_t n,
+		       struct err *err)
 {
 	if (has(s, "done.json"))
 		return finished(s, err);
-	if (is_running(s)) {
+	if (held || s->active > 0) {
 		set_phase(s, n ? PHASE_RUNNING : PHASE_PENDING, n ? "Training" : "Starting");
 		return 0;
 	}
@@ -198,6 +203,7 @@ static int judge_phase(struct standing *s, const struct record *list, size_t n, 
 int standing_read(struct standing *s, const char *folder, struct err *err)
 {
 	struct record *list;
+	bool held;
 	size_t n;
 	int rc;
 
@@ -206,12 +212,14 @@ int standing_read(struct standing *s, const char *folder, struct err *err)
 		free(s->folder);
 		return -1;
 	}
+	/* First: what nobody holds any more does not change while it is read. */
+	held = !has(s, "done.json") && is_held(s);
 	rc = record_all(&list, &n, folder, err);
 	if (!rc) {
 		count_workers(s, list, n);
 		measure_wall(s, list, n);
 		read_results(s);
-		rc = judge_phase(s, list, n, err);
+		rc = judge_phase(s, held, list, n, err);
 		s->age = folder_now() - s->info.began;
 	}
 	records_free(list, n);
@@ -319,6 +327,24 @@ void standing_table(const struct standing *list, size_t n, bool wide, struct buf
 	}
 }
 
+/* Jobs of one manifest, or of two that differ in a line, have one name: their folders tell them apart. */
+static char *label_of(const struct standing *s)
+{
+	size_t n = strlen(s->folder);
+	char *path, *label;
+
+	while (n > 1 && s->folder[n - 1] == '/')
+		n--;
+	path = xstrndup(s->folder, n);
+	label = xstrdup(path_base(path));
+	if (!*label || !strcmp(label, ".") || !strcmp(label, "..")) {
+		free(label);
+		label = xstrdup(s->info.name);
+	}
+	free(path);
+	return label;
+}
+
 void standing_compare(const struct standing *list, size_t n, struct buf *out)
 {
 	char map50[32], map[32];
@@ -329,11 +355,13 @@ void standing_compare(const struct standing *list, size_t n, struct buf *out)
 		   "edge peak", "wall s");
 	for (i = 0; i < n; i++) {
 		const struct standing *s = &list[i];
+		char *label = label_of(s);
 
 		figure(s->evaluated, s->map50, map50, sizeof(map50));
 		figure(s->evaluated, s->map, map, sizeof(map));
 		buf_printf(out, "%-24s %-9s %6ld %8s %8s %13.0f %13.0f %10.1f %7.1fMiB %8.1f\n",
-			   s->info.name, s->info.algorithm, s->rounds, map50, map, s->up, s->down,
+			   label, s->info.algorithm, s->rounds, map50, map, s->up, s->down,
 			   s->edge_cpu, (double)s->edge_peak / 1048576.0, s->wall);
+		free(label);
 	}
 }

@@ -4,6 +4,7 @@
 #include "base/num.h"
 #include "io/digest.h"
 #include "io/safetensors.h"
+#include "io/store.h"
 #include "job/folder.h"
 #include "job/quote.h"
 #include "job/record.h"
@@ -19,6 +20,8 @@
 
 /* What is read of the end of a log: a report or a last line is shorter. */
 #define LOG_TAIL ((off_t)8192)
+/* 100,000 names of 100 letters. */
+#define MAX_NAMES ((size_t)16 << 20)
 
 void step_release(struct step *s)
 {
@@ -211,87 +214,117 @@ static int open_sent(const struct step *s, struct err *err)
 	return -1;
 }
 
-/* What came back is whole when its digest is what the other end says it is. */
-static int accept_output(struct attempt *a, struct outfile *o, struct err *err)
+/* What the other end said of the step; NULL: nothing. */
+static json_t *read_report(const struct attempt *a)
 {
+	struct err ignored = ERR_INIT;
 	struct buf tail = BUF_INIT;
-	struct err cause = ERR_INIT;
-	const char *want, *host = a->step->host;
-	char hex[DIGEST_HEX], *line;
 	json_t *doc = NULL;
-	int rc = -1;
+	char *line;
 
 	read_tail(a->log, a->begun, &tail);
 	line = last_line(&tail, THERE_REPORT);
 	buf_release(&tail);
 	if (line)
 		doc = json_parse("report", line + strlen(THERE_REPORT),
-				 strlen(line + strlen(THERE_REPORT)), &cause);
+				 strlen(line + strlen(THERE_REPORT)), &ignored);
 	free(line);
-	if (doc) {
-		int status = a->used.status;
+	return doc;
+}
 
+static const char *where(const struct step *s)
+{
+	return s->host ? s->host : "this machine";
+}
+
+/* The digest that the output must have, or "" where the command failed (told by run_attempt). */
+static int take_answer(struct attempt *a, char want[DIGEST_HEX], struct err *err)
+{
+	json_t *doc = read_report(a);
+	const char *hex = json_string_value(json_object_get(doc, "sha256"));
+	const int status = a->used.status;
+	int rc = 0;
+
+	want[0] = '\0';
+	if (doc)
 		take_report(&a->record, doc, &a->used);
-		if (!a->used.status)
-			a->used.status = status;
-	} else {
-		a->used.cpu = 0; /* ssh's own is not the step's */
-		a->used.peak = 0;
-	}
-	if (a->used.status) {
-		rc = 0; /* told by finish() */
-	} else if (!doc || json_get_string("report", doc, "sha256", &want, &cause)) {
-		err_set(err, STATUS_NETWORK, "'%s' gave no report of the step", host);
-	} else if (!digest_file(o->temp, hex, err)) {
-		rc = strcmp(hex, want) == 0 ? 0
-					    : err_set(err, STATUS_NETWORK,
-						      "what came back from '%s' is damaged", host);
-	}
+	else
+		a->used.cpu = 0, a->used.peak = 0; /* ssh's own is not the step's */
+	if (status)
+		a->used.status = status;
+	if (!a->used.status && hex && strlen(hex) == DIGEST_HEX - 1)
+		memcpy(want, hex, DIGEST_HEX);
+	else if (!a->used.status)
+		rc = err_set(err, STATUS_NETWORK, "'%s' gave no report of the step",
+			     where(a->step));
 	json_decref(doc);
 	return rc;
 }
 
-static int run_on_host(struct attempt *a, int log, struct err *err)
+/* Runs the command at the other end. */
+static int run_there(struct attempt *a, char *command, int in, int out, int log, struct err *err)
+{
+	char *host = (char *)a->step->host;
+	/* As git does with GIT_SSH_COMMAND: a shell reads the variable. */
+	char *with_shell[] = {"sh",    "-c", "eval \"exec $MIST_SSH \\\"\\$@\\\"\"", "ssh", host,
+			      command, NULL};
+	char *plain[] = {"ssh",   "-o", "BatchMode=yes", "-o", "ServerAliveInterval=30", host,
+			 command, NULL};
+	char *here[] = {"sh", "-c", command, NULL};
+	const char *ssh = getenv("MIST_SSH");
+	const struct spawn run = {!host ? here : ssh && *ssh ? with_shell : plain, in, out, log, 0};
+
+	return spawn_run(&run, &a->used, err);
+}
+
+/* The output comes through the pipe: it is whole when its digest is what the other end says. */
+static int run_by_pipe(struct attempt *a, char *command, int in, int log, struct err *err)
+{
+	char want[DIGEST_HEX], hex[DIGEST_HEX];
+	struct outfile o;
+	int rc;
+
+	if (outfile_open(&o, a->step->out, true, err))
+		return -1;
+	rc = run_there(a, command, in, fileno(o.fp), log, err);
+	if (!rc)
+		rc = take_answer(a, want, err);
+	if (!rc && *want)
+		rc = digest_file(o.temp, hex, err);
+	if (!rc && *want && strcmp(hex, want) != 0)
+		rc = err_set(err, STATUS_NETWORK, "what came back from '%s' is damaged",
+			     where(a->step));
+	if (!rc && *want)
+		return outfile_commit(&o, err);
+	outfile_abort(&o);
+	return rc;
+}
+
+/* The other end has put the output into a store: it is fetched from there. */
+static int run_by_store(struct attempt *a, char *command, int in, int log, struct err *err)
+{
+	const struct step *s = a->step;
+	char want[DIGEST_HEX];
+
+	if (run_there(a, command, in, -1, log, err) || take_answer(a, want, err))
+		return -1;
+	return *want ? store_fetch(s->through, s->profile, want, s->out, err) : 0;
+}
+
+static int run_elsewhere(struct attempt *a, int log, struct err *err)
 {
 	struct step *s = a->step;
-	const char *ssh = getenv("MIST_SSH");
 	struct job_info job;
 	char *command;
-	struct outfile o;
 	int in = -1, rc = -1;
 
 	if (job_info_read(&job, ".", err))
 		return -1;
 	command = there_command(s, job.name, err);
 	job_info_release(&job);
-	if (command && (in = open_sent(s, err)) >= 0 && !outfile_open(&o, s->out, true, err)) {
-		/* As git does with GIT_SSH_COMMAND: a shell reads the variable. */
-		char *with_shell[] = {"sh",
-				      "-c",
-				      "eval \"exec $MIST_SSH \\\"\\$@\\\"\"",
-				      "ssh",
-				      (char *)s->host,
-				      command,
-				      NULL};
-		char *plain[] = {"ssh",
-				 "-o",
-				 "BatchMode=yes",
-				 "-o",
-				 "ServerAliveInterval=30",
-				 (char *)s->host,
-				 command,
-				 NULL};
-		const struct spawn run = {ssh && *ssh ? with_shell : plain, in, fileno(o.fp), log,
-					  0};
-
-		rc = spawn_run(&run, &a->used, err);
-		if (!rc)
-			rc = accept_output(a, &o, err);
-		if (!rc && !a->used.status)
-			rc = outfile_commit(&o, err);
-		else
-			outfile_abort(&o);
-	}
+	if (command && (in = open_sent(s, err)) >= 0)
+		rc = s->through ? run_by_store(a, command, in, log, err)
+				: run_by_pipe(a, command, in, log, err);
 	if (in >= 0)
 		close(in);
 	free(command);
@@ -342,7 +375,7 @@ static int run_attempt(struct attempt *a, struct err *err)
 
 	if (log < 0)
 		return -1;
-	rc = s->host ? run_on_host(a, log, err) : run_here(a, log, err);
+	rc = s->host || s->through ? run_elsewhere(a, log, err) : run_here(a, log, err);
 	close(log);
 	if (rc)
 		return rc;
@@ -416,6 +449,26 @@ static int run_locked(struct step *s, struct err *err)
 	return rc;
 }
 
+/* Is the client one of those that were drawn? 1, 0, -1. */
+static int is_drawn(const struct step *s, struct err *err)
+{
+	const size_t n = s->among ? strlen(s->client) : 0;
+	struct buf text = BUF_INIT;
+	const char *line;
+	int rc = !s->among;
+
+	if (s->among && file_read(s->among, MAX_NAMES, &text, err))
+		rc = -1;
+	for (line = text.data; line && *line && !rc; line += *line == '\n') {
+		const size_t len = strcspn(line, "\n");
+
+		rc = len == n && !strncmp(line, s->client, n);
+		line += len;
+	}
+	buf_release(&text);
+	return rc;
+}
+
 static int check_name(const char *name, struct err *err)
 {
 	if (!*name || *name == '.' || strchr(name, '/') || strlen(name) > 200)
@@ -443,6 +496,10 @@ int step_run(struct step *s, struct err *err)
 		return err_errno(err, "cannot enter '%s'", s->folder);
 	if (path_exists(s->out))
 		return 0;
+	rc = is_drawn(s, err);
+	if (rc <= 0)
+		return rc ? err_prefix(err, "step '%s'", s->name) : 0;
+	rc = 0;
 	if (dir_make("steps", err) || dir_make("logs", err) || make_parent(s->out, err))
 		return -1;
 	lock = folder_path("steps", "%s.lock", s->name);

@@ -2,6 +2,7 @@
 
 #include "base/file.h"
 #include "io/digest.h"
+#include "io/store.h"
 #include "job/folder.h"
 #include "job/quote.h"
 #include "model/results.h"
@@ -178,7 +179,8 @@ static int in_folder(struct there *t, json_t **report, struct err *err)
 	if (digest_file(t->out, hex, err))
 		return -1;
 	json_object_set_new(*report, "sha256", json_string(hex));
-	return send_back(t->out, err);
+	return t->through ? store_send(t->through, t->profile, t->out, err)
+			  : send_back(t->out, err);
 }
 
 static char *own_folder(const struct there *t)
@@ -242,6 +244,10 @@ char *there_command(const struct step *s, const char *job, struct err *err)
 	words_addf(&w, "--out=%s", s->out);
 	if (s->results)
 		words_addf(&w, "--results=%s", s->results);
+	if (s->through)
+		words_addf(&w, "--through=%s", s->through);
+	if (s->profile)
+		words_addf(&w, "--profile=%s", s->profile);
 	if (s->memory)
 		words_addf(&w, "--mem-limit=%llu", (unsigned long long)s->memory);
 	for (i = 0; i < s->send.n && !rc; i++) {

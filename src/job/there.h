@@ -4,7 +4,7 @@
  * `mist-job step --host` starts `mist-job there` through ssh. It receives files on standard input,
  * one after the other (their names, sizes and digests are options), runs the command beside them in
  * a folder of its own, $XDG_STATE_HOME/mistutils/there/JOB/STEP, and writes the command's output
- * file to standard output. The last line it writes to standard error is a report in JSON. The
+ * file to standard output, or puts it into a store. The last line it writes to standard error is a report in JSON. The
  * folder stays when something fails, so that a training run goes on from its checkpoint, and is
  * removed when all is done. Of the data nothing leaves but that output file.
  */
@@ -22,6 +22,7 @@ struct there {
 	const char *job, *step;
 	struct words receive; /* "SIZE:SHA256:NAME" */
 	const char *out, *results;
+	const char *through, *profile; /* as step.h's */
 	uint64_t memory;
 	struct words command;
 };

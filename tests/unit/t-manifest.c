@@ -58,6 +58,27 @@ static void edges_that_disagree_are_refused_where_the_cloud_must_know(void **sta
 	assert_non_null(strstr(err.msg, "differ in 'batch_size'"));
 }
 
+static void of_those_that_are_drawn_all_must_be_ready(void **state)
+{
+	struct err err = ERR_INIT;
+	struct manifest *m = parse("{name: aggregation_algorithm, value: fedavg}, "
+				   "{name: sample, value: 50%}",
+				   "", "", &err);
+
+	(void)state;
+	assert_non_null(m);
+	assert_int_equal(m->min_clients, 1);
+	manifest_free(m);
+	/* MistNet's edges send once, all of them */
+	m = parse("{name: sample, value: 50%}", "", "", &err);
+	assert_non_null(m);
+	assert_int_equal(m->min_clients, 2);
+	manifest_free(m);
+	assert_null(parse("{name: aggregation_algorithm, value: fedavg}, {name: sample, value: 0}",
+			  "", "", &err));
+	assert_non_null(strstr(err.msg, "'sample' is a number of the 2 training workers"));
+}
+
 static int trigger(const char *condition, int declared, int *least)
 {
 	struct err err = ERR_INIT;
@@ -65,7 +86,7 @@ static int trigger(const char *condition, int declared, int *least)
 	int rc;
 
 	assert_non_null(y);
-	rc = condition_trigger(y->doc[0], declared, least, &err);
+	rc = condition_trigger(y->doc[0], declared, "declared", least, &err);
 	yaml_tree_free(y);
 	return rc;
 }
@@ -157,6 +178,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_one_side_says_holds_for_the_other),
 		cmocka_unit_test(edges_that_disagree_are_refused_where_the_cloud_must_know),
+		cmocka_unit_test(of_those_that_are_drawn_all_must_be_ready),
 		cmocka_unit_test(a_trigger_is_a_number_of_clients),
 		cmocka_unit_test(quantities_are_kubernetes),
 		cmocka_unit_test(a_table_says_what_stop_conditions_ask_for),
