@@ -1,9 +1,9 @@
 # markdown.awk - summary.tsv as a table of Markdown, mean ± deviation over the seeds.
 BEGIN {
 	FS = "\t"
-	split("train_mAP50 train_mAP50-95 holdout_mAP50 holdout_mAP50-95 ssim psnr edge_corr detail attacked_mAP50 membership_auc bytes_per_image edge_ms", wanted, " ")
-	split("%.3f %.3f %.3f %.3f %.3f %.1f %.3f %.3f %.3f %.3f %.0f %.1f", format, " ")
-	split("mAP50, training|mAP50-95|mAP50, hold-out|mAP50-95|SSIM|PSNR|edges|detail|mAP50 of recovered|membership AUC|bytes an image|edge ms an image", title, "|")
+	split("train_mAP50 train_mAP50-95 holdout_mAP50 holdout_mAP50-95 ssim psnr edge_corr detail attacked_mAP50 membership_auc membership_tpr1 bytes_per_image edge_ms", wanted, " ")
+	split("%.3f %.3f %.3f %.3f %.3f %.1f %.3f %.3f %.3f %.3f %.3f %.0f %.1f", format, " ")
+	split("mAP50, training|mAP50-95|mAP50, hold-out|mAP50-95|SSIM|PSNR|edges|detail|mAP50 of recovered|membership AUC|TPR at 1 % FPR|bytes an image|edge ms an image", title, "|")
 }
 
 NR == 1 {

@@ -5,7 +5,7 @@ set -eu
 here=$(dirname "$0")
 if [ $# -eq 0 ]; then
 	printf 'gate\tcut\tepsilon\tseed\ttrain_mAP50\ttrain_mAP50-95\tholdout_mAP50\tholdout_mAP50-95\t'
-	printf 'ssim\tpsnr\tedge_corr\tdetail\tattacked_mAP50\tattacked_mAP50-95\tmembership_auc\t'
+	printf 'ssim\tpsnr\tedge_corr\tdetail\tattacked_mAP50\tattacked_mAP50-95\tmembership_auc\tmembership_tpr1\t'
 	printf 'bytes_per_image\tedge_ms\n'
 	exit
 fi
@@ -21,11 +21,11 @@ json() {
 	fi
 }
 
-# The best AUC of the membership attacks, or "-".
+# The largest of the membership attacks' figures of a name, or "-".
 membership() {
 	if [ -f "$dir/membership.json" ]; then
-		awk -f "$here/json.awk" "$dir/membership.json" | awk -F '\t' '
-			$1 ~ /^[.]attacks.*[.]auc\[0\]$/ && (v == "" || $2 > v + 0) {v = $2}
+		awk -f "$here/json.awk" "$dir/membership.json" | awk -F '\t' -v name="$1" '
+			index($1, ".attacks[") == 1 && substr($1, index($1, "].") + 2) == name && (v == "" || $2 > v + 0) {v = $2}
 			END {print v == "" ? "-" : v}'
 	else
 		echo -
@@ -45,10 +45,10 @@ edge_ms() {
 }
 
 if [ -f "$dir/bytes" ]; then bytes=$(cat "$dir/bytes"); else bytes=$(json edge.json .certificate.bytes_per_image); fi
-printf '%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n' "$gate" "$cut" "$epsilon" "$seed" \
+printf '%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n' "$gate" "$cut" "$epsilon" "$seed" \
 	"$(json train.json .yolov5.mAP50)" "$(json train.json .yolov5.mAP50-95)" \
 	"$(json holdout.json .yolov5.mAP50)" "$(json holdout.json .yolov5.mAP50-95)" \
 	"$(json attack.json '.settings[0].ssim')" "$(json attack.json '.settings[0].psnr')" \
 	"$(json attack.json '.settings[0].edge_corr')" "$(json attack.json '.settings[0].detail')" \
 	"$(json attack.json '.settings[0].best.mAP50')" "$(json attack.json '.settings[0].best.mAP50-95')" \
-	"$(membership)" "$bytes" "$(edge_ms "$(json train.json .images)")"
+	"$(membership 'auc[0]')" "$(membership 'tpr_at_fpr_1[0]')" "$bytes" "$(edge_ms "$(json train.json .images)")"
