@@ -37,14 +37,14 @@ column() {
 	[ -s ../made ] && [ ! -s ../again ] || fail "made again: $(cat ../again)"
 	[ "$(cut -f 1-4 grid.tsv | tr '\t\n' '  ')" = \
 		'gate cut epsilon seed float 4 none 1 aware 4 1 1 untouched - - 1 central - - 1 fedavg - - 1 ' ]
-	awk -F '\t' 'NF != 18 {exit 1}' grid.tsv
+	awk -F '\t' 'NF != 19 {exit 1}' grid.tsv
 	# what only runs have: leakage and the edge; 64 channels of 8 x 8 bits, or floats
 	[ "$(column bytes_per_image 2)" = 512 ]
 	[ "$(column bytes_per_image 1)" = 16384 ]
 	awk -v s="$(column ssim 1)" -v e="$(column edge_ms 2)" 'BEGIN {exit !(s > 0 && s < 1 && e > 0)}'
 	[ "$(column ssim 3)" = - ]
 	awk -v t="$(column membership_tpr1 2)" 'BEGIN {exit !(t != "-" && t >= 0 && t <= 1)}'
-	grep -q '^  epsilon per bit  *1$' runs/4-aware-1-1/certificate2.txt
+	grep -q '^  epsilon per bit  *1 for who does not know the seed$' runs/4-aware-1-1/certificate2.txt
 	awk -v a="$(column membership_auc 2)" -v b="$(column membership_auc 4)" 'BEGIN {exit !(a > 0 && a <= 1 && b > 0 && b <= 1)}'
 	# a figure is the program's own
 	awk -v a="$(column edge_corr 1)" -v b="$(jq '.settings[0].edge_corr' runs/4-float-none-1/attack.json)" \
@@ -54,6 +54,7 @@ column() {
 	[ "$(wc -l <summary.tsv)" -eq 6 ]
 	grep -q '^| aware | 4 | 1 | 1 |' grid.md
 	grep -q 'At equal leakage' grid.md
+	grep -q "mean colour have an SSIM of $(printf %.3f "$(column flat_ssim 1)")," grid.md
 	for png in accuracy leakage frontier; do
 		[ "$(head -c 4 "$png.png" | tail -c 3)" = PNG ]
 	done
@@ -87,7 +88,7 @@ column() {
 		"$here/row.sh"
 		for run in 'a 1 1 .2 .1' 'a 1 2 .4 .3' 'a 2 1 .6 .5' 'a 2 2 .8 .5' 'b 1 1 .5 .2' 'b 2 1 .7 .6'; do
 			set -- $run
-			printf '%s\t4\t%s\t%s\t%s\t0\t%s\t0\t0\t0\t%s\t0\t0\t0\t-\t-\t0\t0\n' "$1" "$2" "$3" "$4" "$4" "$5"
+			printf '%s\t4\t%s\t%s\t%s\t0\t%s\t0\t0\t0\t%s\t0\t0\t0\t-\t-\t-\t0\t0\n' "$1" "$2" "$3" "$4" "$4" "$5"
 		done
 	} >grid.tsv
 	awk -f "$here/summary.awk" grid.tsv >summary.tsv

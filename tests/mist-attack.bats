@@ -33,25 +33,27 @@ invert() {
 	assert_ok
 	jq -e '[.settings[].detail] | .[0] > .[1] and .[1] > .[2]' <<<"$output" || fail "$output"
 	jq -e '.settings[0].detail > 0.3 and .settings[2].detail < 0.1' <<<"$output" || fail "$output"
+	jq -e '.flat | .attack == "flat" and (.detail | fabs < 1e-6) and (.edge_corr | fabs < 1e-6) and .ssim > 0 and .ssim < 1' <<<"$output"
 	jq -e '.original.ssim == 1 and .pictures == 2 and .cut == 2 and .img == 64' <<<"$output"
 	jq -e '[.settings[] | [.encoding, .mechanism, .epsilon]] ==
 		[["f32", "none", 0], ["bit", "none", 0], ["bit", "rr", 0.5]]' <<<"$output"
 }
 
-@test "the table has a row for the originals and one for each attack, the best one starred" {
+@test "the table has a row for the originals, for flat pictures and for each attack, the best one starred" {
 	invert "$BATS_FILE_TMPDIR/bits.tar"
 	assert_ok
-	[ "${#lines[@]}" -eq 3 ]
+	[ "${#lines[@]}" -eq 4 ]
 	[[ ${lines[0]} == Stream*SSIM*PSNR*Edges*Detail*mAP50* ]]
 	[[ ${lines[1]} == *original* ]]
-	[[ ${lines[2]} == bits.tar*white-box*'*'* ]]
+	[[ ${lines[2]} == *flat*' 0.000   0.000       -        -' ]]
+	[[ ${lines[3]} == bits.tar*white-box*'*'* ]]
 }
 
 @test "a decoder is trained with --learn, and a search starts from what it makes" {
 	t=$BATS_FILE_TMPDIR
 	invert --variation 1 --learn --public "$t/synth" --epochs 2 --tsv a.tsv "$t/noisy.tar"
 	assert_ok
-	[ "${#lines[@]}" -eq 5 ]
+	[ "${#lines[@]}" -eq 6 ]
 	assert_output learnt
 	assert_output both
 	[ "$(head -n 1 a.tsv | tr '\t' ' ')" = "stream encoding mechanism epsilon q attack variation picture ssim psnr edge_corr detail" ]

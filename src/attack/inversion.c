@@ -43,6 +43,7 @@ void inversion_release(struct inversion *v)
 	}
 	free(v->setting);
 	outcome_release(&v->original);
+	outcome_release(&v->flat);
 	victims_release(&v->victims);
 	dataset_free(v->data);
 	if (v->detector != v->model)
@@ -85,6 +86,32 @@ static struct image *copy_images(const struct image *from, int n)
 	return to;
 }
 
+/* `to` filled with the mean colour of that part of the letterbox which is picture. */
+static void flatten(const struct image *from, const struct letterbox *lb, struct image *to)
+{
+	const size_t row = 3 * (size_t)from->w, area = (size_t)lb->new_w * (size_t)lb->new_h;
+	size_t sum[3] = {0}, i;
+	int y, x, c;
+
+	for (y = lb->top; y < lb->top + lb->new_h; y++)
+		for (x = lb->left; x < lb->left + lb->new_w; x++)
+			for (c = 0; c < 3; c++)
+				sum[c] += from->rgb[(size_t)y * row + 3 * (size_t)x + (size_t)c];
+	image_alloc(to, from->w, from->h);
+	for (i = 0; i < 3 * (size_t)to->w * (size_t)to->h; i++)
+		to->rgb[i] = (unsigned char)((sum[i % 3] + area / 2) / area);
+}
+
+static int open_flat(struct inversion *v, struct err *err)
+{
+	struct image *pictures = xcalloc((size_t)v->victims.n, sizeof(*pictures));
+	int i;
+
+	for (i = 0; i < v->victims.n; i++)
+		flatten(&v->victims.image[i], &v->victims.lb[i], &pictures[i]);
+	return outcome_take(&v->flat, "flat", NAN, pictures, v->victims.n, &v->victims, err);
+}
+
 static int open_victims(struct inversion *v, const struct inversion_options *opt, int img,
 			struct pool *pool, struct err *err)
 {
@@ -97,7 +124,8 @@ static int open_victims(struct inversion *v, const struct inversion_options *opt
 	if (!v->data || victims_init(&v->victims, v->data, opt->limit, img, err))
 		return -1;
 	if (outcome_take(&v->original, "original", NAN, copy_images(v->victims.image, v->victims.n),
-			 v->victims.n, &v->victims, err))
+			 v->victims.n, &v->victims, err) ||
+	    open_flat(v, err))
 		return -1;
 	if (v->detector)
 		return outcome_detect(&v->original, &v->victims, v->detector, pool, err);

@@ -50,7 +50,8 @@ struct inversion {
 	struct victims victims;
 	struct model *model, *detector; /* the same, or two */
 	struct outcome original;        /* the victims themselves: what there is to find */
-	struct setting *setting;        /* one per stream */
+	struct outcome flat;     /* each one's mean colour: what no attack need be proud of */
+	struct setting *setting; /* one per stream */
 	int n;
 };
 

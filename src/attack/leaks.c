@@ -39,6 +39,7 @@ void leaks_table(const struct inversion *v, struct buf *out)
 	buf_printf(out, "%-24s %-14s %-11s %6s %7s %7s %7s %7s %7s %8s\n", "Stream", "Setting",
 		   "Attack", "TV", "SSIM", "PSNR", "Edges", "Detail", "mAP50", "mAP50-95");
 	row("-", "-", &v->original, false, out);
+	row("-", "-", &v->flat, false, out);
 	for (i = 0; i < v->n; i++) {
 		const struct setting *s = &v->setting[i];
 
@@ -153,6 +154,7 @@ void leaks_json(const struct inversion *v, struct buf *out)
 	json_object_set_new(j, "img", json_integer(v->victims.img));
 	json_object_set_new(j, "pictures", json_integer(v->victims.n));
 	json_object_set_new(j, "original", outcome_json(&v->original));
+	json_object_set_new(j, "flat", outcome_json(&v->flat));
 	for (i = 0; i < v->n; i++)
 		json_array_append_new(settings, setting_json(&v->setting[i]));
 	json_object_set_new(j, "settings", settings);

@@ -30,6 +30,8 @@ function cell(w,    m, sd) {
 }
 
 {
+	if ($at["flat_ssim"] != "-")
+		flat = sprintf("%.3f", $at["flat_ssim"])
 	printf "| %s | %s | %s | %s |", $1, $2, $3, $at["seeds"]
 	for (w = 1; w in wanted; w++)
 		printf " %s |", cell(w)
@@ -38,6 +40,6 @@ function cell(w,    m, sd) {
 
 END {
 	print ""
-	print "SSIM, PSNR, edges and detail are the largest that any attack reached; a blurred grey picture has an SSIM"
-	print "of .1 to .3, and 0 in edges and detail."
+	print "SSIM, PSNR, edges and detail are the largest that any attack reached. Blur scores in SSIM and PSNR, not in"
+	print "the others: pictures that are nothing but their mean colour have an SSIM of " (flat == "" ? "-" : flat) ", and 0 in edges and detail."
 }

@@ -46,10 +46,17 @@ titles = what eq "leakage" ? "'edges of the recovered pictures' 'SSIM of the rec
 ylabels = what eq "leakage" ? "'correlation of edges with the original' 'SSIM with the original'" : "mAP50 mAP50"
 heads = what eq "leakage" ? "What an attacker recovers" : what eq "accuracy" ? "What is left of the accuracy" \
 	: "Accuracy against leakage: up and to the left is better"
-baselines = what eq "leakage" ? "" : "central fedavg untouched"
-baseline_titles = "'central training' 'federated averaging' 'untouched network'"
+# Lines across: those baselines that were run, and what blur scores in SSIM.
+baseline_title(name) = name eq "central" ? "central training" : name eq "fedavg" ? "federated averaging" : \
+	name eq "untouched" ? "untouched network" : "pictures of one colour"
+flat = real(system("awk -F '\\t' 'NR == 1 {for (i = 1; i <= NF; i++) at[$i] = i; next} $at[\"flat_ssim\"] != \"-\" {print $at[\"flat_ssim\"]; found = 1; exit} END {if (!found) print \"NaN\"}' " . file))
+across(name, column) = name ne "flat" ? figure(name, "-", column) : column eq "ssim" ? flat : NaN
+baselines = what eq "leakage" ? (flat == flat ? "flat" : "") : ""
+do for [b in "central fedavg untouched"] {
+	if (what ne "leakage" && across(b, "train_mAP50") == across(b, "train_mAP50")) { baselines = baselines . " " . b }
+}
 below_axis = what ne "frontier" ? "epsilon per bit" : \
-	"leakage of the best attack (" . (by eq "edge_corr" ? "correlation of edges" : by) . ")"
+	"leakage of the best attack (" . (by eq "edge_corr" ? "correlation of edges" : by) . "); beside the points: epsilon"
 # Floats have no epsilon: a line over all of them, but a point where leakage is the axis.
 points = ""
 lines = ""
@@ -84,15 +91,15 @@ do for [k = 1:ncuts] {
 		set ylabel word(ylabels, p)
 		if (p == 1 && k == ncuts) { set key at screen 0.5, 10.0 / height bottom center horizontal samplen 3 maxrows 2 width 2 } else { unset key }
 		if (what eq "frontier") {
-			plot for [b = 1:words(baselines)] figure(word(baselines, b), "-", column_y) with lines \
-				lc rgb "#777777" dt b + 1 lw 1.5 title word(baseline_titles, b), \
+			plot for [b = 1:words(baselines)] across(word(baselines, b), column_y) with lines \
+				lc rgb "#777777" dt b + 1 lw 1.5 title baseline_title(word(baselines, b)), \
 				for [i = 1:words(points)] g = word(points, i) rows(g, c) using (number(stringcolumn(by))):(number(stringcolumn(column_y))):(spread(stringcolumn(column_y . "_sd"))) \
 				with yerrorlines lc rgb tint(g) lw 1.8 pt mark(g) title g, \
-				for [i = 1:words(points)] g = word(points, i) rows(g, c) using (number(stringcolumn(by)) + side(g) * 0.018 * far):(number(stringcolumn(column_y)) - side(g) * 0.04 * tall):(stringcolumn(3)) \
+				for [i = 1:words(points)] g = word(points, i) rows(g, c) using (number(stringcolumn(by)) + side(g) * 0.022 * far):(number(stringcolumn(column_y)) - side(g) * 0.045 * tall):(stringcolumn(3) eq "none" ? "" : stringcolumn(3)) \
 				with labels center font ",9" textcolor rgb tint(g) notitle
 		} else {
-			plot for [b = 1:words(baselines)] figure(word(baselines, b), "-", column_y) with lines \
-				lc rgb "#777777" dt b + 1 lw 1.5 title word(baseline_titles, b), \
+			plot for [b = 1:words(baselines)] across(word(baselines, b), column_y) with lines \
+				lc rgb "#777777" dt b + 1 lw 1.5 title baseline_title(word(baselines, b)), \
 				for [i = 1:words(lines)] g = word(lines, i) figure(g, c, column_y) with lines lc rgb tint(g) lw 1.8 title g, \
 				for [i = 1:words(points)] g = word(points, i) rows(g, c) using (place(stringcolumn(3))):(number(stringcolumn(column_y))):(spread(stringcolumn(column_y . "_sd"))) \
 				with yerrorlines lc rgb tint(g) lw 1.8 pt mark(g) title g

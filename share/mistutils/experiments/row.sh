@@ -5,7 +5,7 @@ set -eu
 here=$(dirname "$0")
 if [ $# -eq 0 ]; then
 	printf 'gate\tcut\tepsilon\tseed\ttrain_mAP50\ttrain_mAP50-95\tholdout_mAP50\tholdout_mAP50-95\t'
-	printf 'ssim\tpsnr\tedge_corr\tdetail\tattacked_mAP50\tattacked_mAP50-95\tmembership_auc\tmembership_tpr1\t'
+	printf 'ssim\tpsnr\tedge_corr\tdetail\tattacked_mAP50\tattacked_mAP50-95\tmembership_auc\tmembership_tpr1\tflat_ssim\t'
 	printf 'bytes_per_image\tedge_ms\n'
 	exit
 fi
@@ -45,10 +45,10 @@ edge_ms() {
 }
 
 if [ -f "$dir/bytes" ]; then bytes=$(cat "$dir/bytes"); else bytes=$(json edge.json .certificate.bytes_per_image); fi
-printf '%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n' "$gate" "$cut" "$epsilon" "$seed" \
+printf '%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n' "$gate" "$cut" "$epsilon" "$seed" \
 	"$(json train.json .yolov5.mAP50)" "$(json train.json .yolov5.mAP50-95)" \
 	"$(json holdout.json .yolov5.mAP50)" "$(json holdout.json .yolov5.mAP50-95)" \
 	"$(json attack.json '.settings[0].ssim')" "$(json attack.json '.settings[0].psnr')" \
 	"$(json attack.json '.settings[0].edge_corr')" "$(json attack.json '.settings[0].detail')" \
 	"$(json attack.json '.settings[0].best.mAP50')" "$(json attack.json '.settings[0].best.mAP50-95')" \
-	"$(membership 'auc[0]')" "$(membership 'tpr_at_fpr_1[0]')" "$bytes" "$(edge_ms "$(json train.json .images)")"
+	"$(membership 'auc[0]')" "$(membership 'tpr_at_fpr_1[0]')" "$(json attack.json .flat.ssim)" "$bytes" "$(edge_ms "$(json train.json .images)")"
