@@ -3,9 +3,10 @@
 #
 # A network is trained on public images. Two edges hold private ones. Compared are: the public network as
 # it is; all private images in one place; federated averaging; MistNet's features as floats, as bits, and
-# as bits with noise. For bits the public network first learns, on the public images, to see through the
-# gate that the edges will use. All are judged on the same images, which nobody trained on. Everything stays in DIR
-# (default: demo), which must not exist.
+# as bits with noise. All rows begin with equally many epochs on the public images: for bits the last of them
+# are spent on learning to see through the gate that the edges will use, for the others on more of the same.
+# All are judged on the same images, which nobody trained on. Everything stays in DIR (default: demo), which
+# must not exist.
 # The programs are expected in the PATH.
 set -eu
 
@@ -16,7 +17,7 @@ cut=4
 public_images=${DEMO_PUBLIC-128}
 private_images=${DEMO_PRIVATE-192}
 holdout_images=${DEMO_HOLDOUT-192}
-public_epochs=${DEMO_PUBLIC_EPOCHS-24}
+public_epochs=${DEMO_PUBLIC_EPOCHS-54}
 gate_epochs=${DEMO_GATE_EPOCHS-30}
 epochs=${DEMO_EPOCHS-6}
 
@@ -75,9 +76,11 @@ coco-synth -q --seed 2 --images "$private_images" --val "$holdout_images" --clas
 coco-partition -q --seed 1 --scheme iid -o edge data 2
 
 row=public
-say "training on the public images, $public_epochs epochs"
+say "training on the public images, $public_epochs epochs, which all rows share"
 mist-model init --classes 3 --names circle,square,triangle --seed 1 -o start.safetensors "$share/models/yolov5n.yaml" >/dev/null
-train -w start.safetensors --data public --img $img --epochs "$public_epochs" --lr0 0.02 -o public.safetensors
+train -w start.safetensors --data public --img $img --epochs "$public_epochs" --lr0 0.02 -o base.safetensors
+say "training on them for $gate_epochs epochs more, for the rows without bits"
+train -w base.safetensors --data public --img $img --epochs "$gate_epochs" -o public.safetensors
 judge public public.safetensors 0 "public network, untouched"
 
 row=central
@@ -119,7 +122,7 @@ through_gate() {
 	title=$2
 	shift 2
 	say "a gate for $title, $gate_epochs epochs on the public images"
-	timed mist-model calibrate -c $cut --img $img --data public "$@" -o "$row-gate.safetensors" public.safetensors
+	timed mist-model calibrate -c $cut --img $img --data public "$@" -o "$row-gate.safetensors" base.safetensors
 	train -w "$row-gate.safetensors" --data public --img $img --epochs "$gate_epochs" \
 		--extractor-rate 0.1 -o "$row-start.safetensors"
 	[ $# -gt 0 ] || set -- --mechanism none
