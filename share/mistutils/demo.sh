@@ -124,7 +124,7 @@ through_gate() {
 	say "a gate for $title, $gate_epochs epochs on the public images"
 	timed mist-model calibrate -c $cut --img $img --data public "$@" -o "$row-gate.safetensors" base.safetensors
 	train -w "$row-gate.safetensors" --data public --img $img --epochs "$gate_epochs" \
-		--extractor-rate 0.1 -o "$row-start.safetensors"
+		--extractor-rate 0.3 -o "$row-start.safetensors"
 	[ $# -gt 0 ] || set -- --mechanism none
 	mistnet "$row" "$title" "$row-start.safetensors" "$@"
 }
