@@ -48,6 +48,19 @@ need_shared() {
 	skip "../shared/$1 is not there"
 }
 
+# stop_daemon PIDFILE: end it, if it runs, and wait until it is gone.
+stop_daemon() {
+	local pid i
+	[ -s "$1" ] || return 0
+	pid=$(cat "$1")
+	kill "$pid" 2>/dev/null || return 0
+	for ((i = 0; i < 200; i++)); do
+		kill -0 "$pid" 2>/dev/null || return 0
+		sleep 0.05
+	done
+	kill -KILL "$pid" 2>/dev/null || :
+}
+
 need_program() {
 	local name
 	for name; do

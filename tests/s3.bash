@@ -11,7 +11,7 @@ start() {
 
 end_started() {
 	# shellcheck disable=SC2086 # a list of numbers
-	[ -z "$started" ] || kill $started
+	[ -z "$started" ] || { kill $started; wait $started 2>/dev/null || :; }
 }
 
 # Nothing of who runs the tests is shown to a server.

@@ -88,10 +88,11 @@ slurm_is_idle() {
 }
 
 # Ends what slurm_start began, each by its own number.
+# They write into the test's folder until they are gone, and bats removes it.
 slurm_stop() {
 	local file
 	[ -n "${slurm_dir-}" ] || return 0
 	for file in "$slurm_dir"/slurmd.*.pid "$slurm_dir/slurmctld.pid" "$slurm_dir/munge/pid"; do
-		if [ -s "$file" ]; then kill "$(cat "$file")" 2>/dev/null || :; fi
+		stop_daemon "$file"
 	done
 }

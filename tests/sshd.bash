@@ -50,5 +50,5 @@ sshd_start() {
 }
 
 sshd_stop() {
-	if [ -s "${sshd_dir-/nowhere}/pid" ]; then kill "$(cat "$sshd_dir/pid")" || :; fi
+	stop_daemon "${sshd_dir-/nowhere}/pid"
 }
