@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -20,13 +21,20 @@ struct range {
 	char rest[64 - sizeof(atomic_int) - sizeof(int)];
 };
 
+/*
+ * What the threads agree by is one number: which round it is (one more for every pool_run), whether
+ * it is open, and how many workers are in it. A worker that comes late, because the machine is busy
+ * with something else, finds the round closed and nobody waiting for it: the others did its jobs.
+ */
+#define ROUND 32
+#define OPEN  ((uint64_t)1 << 31)
+
 struct pool {
 	int threads;
 	pthread_t *thread;
 	pthread_mutex_t lock;
 	pthread_cond_t wake;
-	_Atomic unsigned round; /* one more for every pool_run */
-	atomic_int busy;        /* workers not yet done with this round */
+	_Atomic uint64_t state; /* round << ROUND | OPEN | workers in it */
 	atomic_bool stop;
 	int sleepers;
 	struct range *ranges; /* one per thread */
@@ -70,36 +78,57 @@ static inline void relax(void)
 #endif
 }
 
-static void await_round(struct pool *p, unsigned seen)
+static uint32_t round_of(uint64_t state)
 {
+	return (uint32_t)(state >> ROUND);
+}
+
+/* Until there is another round than `seen`; its state. */
+static uint64_t await_round(struct pool *p, uint32_t seen)
+{
+	uint64_t state;
 	int i;
 
 	for (i = 0; i < SPINS; i++) {
-		if (atomic_load_explicit(&p->round, memory_order_acquire) != seen)
-			return;
+		state = atomic_load(&p->state);
+		if (round_of(state) != seen)
+			return state;
 		relax();
 	}
 	pthread_mutex_lock(&p->lock);
 	p->sleepers++;
-	while (atomic_load(&p->round) == seen)
+	while (round_of(state = atomic_load(&p->state)) == seen)
 		pthread_cond_wait(&p->wake, &p->lock);
 	p->sleepers--;
 	pthread_mutex_unlock(&p->lock);
+	return state;
+}
+
+/* Whether the worker came before the round was closed; then it is counted. */
+static bool enter(struct pool *p, uint64_t state)
+{
+	const uint32_t round = round_of(state);
+
+	while (round_of(state) == round && (state & OPEN))
+		if (atomic_compare_exchange_weak(&p->state, &state, state + 1))
+			return true;
+	return false;
 }
 
 static void *worker_main(void *arg)
 {
 	struct worker w = *(struct worker *)arg;
-	unsigned seen = 0;
+	uint64_t state = 0;
 
 	free(arg);
 	for (;;) {
-		await_round(w.pool, seen);
-		seen++;
+		state = await_round(w.pool, round_of(state));
 		if (atomic_load(&w.pool->stop))
 			return NULL;
+		if (!enter(w.pool, state))
+			continue;
 		work(w.pool, w.id);
-		atomic_fetch_sub_explicit(&w.pool->busy, 1, memory_order_release);
+		atomic_fetch_sub(&w.pool->state, 1);
 	}
 }
 
@@ -125,10 +154,13 @@ struct pool *pool_new(int threads)
 	return p;
 }
 
+/* Nobody is in the round before: the number of workers is 0. */
 static void begin_round(struct pool *p)
 {
+	const uint32_t next = round_of(atomic_load(&p->state)) + 1;
+
 	pthread_mutex_lock(&p->lock);
-	atomic_fetch_add_explicit(&p->round, 1, memory_order_release);
+	atomic_store(&p->state, (uint64_t)next << ROUND | OPEN);
 	if (p->sleepers)
 		pthread_cond_broadcast(&p->wake);
 	pthread_mutex_unlock(&p->lock);
@@ -162,10 +194,10 @@ static void run(struct pool *p, void (*fn)(void *ctx, int job, int worker), void
 
 	p->fn = fn;
 	p->ctx = ctx;
-	atomic_store(&p->busy, p->threads - 1);
 	begin_round(p);
 	work(p, 0);
-	while (atomic_load_explicit(&p->busy, memory_order_acquire)) {
+	atomic_fetch_and(&p->state, ~OPEN);
+	while (atomic_load(&p->state) & (OPEN - 1)) {
 		if (++spins < SPINS)
 			relax();
 		else

@@ -117,6 +117,26 @@ static void every_job_runs_once_on_any_number_of_threads(void **state)
 	}
 }
 
+/* Most workers come late to such rounds, and some to the next one. */
+static void rounds_may_be_over_before_a_worker_comes(void **state)
+{
+	struct pool *pool = pool_new(7);
+	struct sums *s = xcalloc(1, sizeof(*s));
+	int round, jobs, total = 0;
+
+	(void)state;
+	for (round = 0; round < 20000; round++) {
+		jobs = 2 + round % 3;
+		(round % 2 ? pool_spread : pool_run)(pool, jobs, add_job, s);
+		total += jobs * (jobs + 1) / 2;
+		if (round % 100 == 0)
+			usleep(400); /* long enough to fall asleep over */
+	}
+	assert_int_equal(s->slot[0] + s->slot[1] + s->slot[2] + s->slot[3], total);
+	free(s);
+	pool_free(pool);
+}
+
 static void outputs_appear_whole_or_not_at_all(void **state)
 {
 	char *dir = unit_tmpdir(), *path = path_join(dir, "out");
@@ -188,6 +208,7 @@ int main(void)
 		cmocka_unit_test(numbers_are_whole_strings_in_range),
 		cmocka_unit_test(a_seed_gives_the_same_numbers_and_purposes_differ),
 		cmocka_unit_test(every_job_runs_once_on_any_number_of_threads),
+		cmocka_unit_test(rounds_may_be_over_before_a_worker_comes),
 		cmocka_unit_test(outputs_appear_whole_or_not_at_all),
 		cmocka_unit_test(clocks_measure_and_write_down),
 		cmocka_unit_test(a_staged_folder_never_replaces_a_full_one),
