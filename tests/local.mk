@@ -4,11 +4,11 @@ EXTRA_DIST += tests/golden tests/fuzz/corpus tests/audit.bats tests/bench.bats \
 	tests/coco-fetch.bats tests/coco-partition.bats tests/coco-synth.bats tests/experiments.bats \
 	tests/faults.c tests/faults.sh tests/fuzz/run tests/helper.bash tests/job.bash \
 	tests/ledger.bats tests/lsan.supp tests/manual.bats tests/mist-aggregate-inbox.bats \
-	tests/mist-aggregate-strategy.bats tests/mist-aggregate.bats tests/mist-attack.bats \
+	tests/mist-aggregate-strategy.bats tests/mist-aggregate.bats tests/mist-attack.bats tests/mist-attack-epsilon.bats \
 	tests/mist-detect.bats tests/mist-eval.bats tests/mist-extract.bats tests/mist-job-coco128.bats \
-	tests/mist-job-faults.bats tests/mist-job-hosts.bats tests/mist-job.bats tests/mist-model.bats \
+	tests/mist-job-faults.bats tests/mist-job-hosts.bats tests/mist-job-store.bats tests/mist-job.bats tests/mist-model.bats \
 	tests/mist-train-mpi.bats tests/mist-train.bats tests/nightly.bats tests/parity.bats tests/ration.bats tests/run \
-	tests/run-one tests/s3d.js tests/simulate.bats tests/slurm.bash tests/sshd.bash \
+	tests/run-one tests/s3.bash tests/s3d.js tests/simulate.bats tests/slurm.bash tests/sshd.bash \
 	tests/startup.bats tests/store.bats tests/template.bats tests/unit/conv-cases.h \
 	tests/unit/nms-cases.h tests/unit/nn-views.h tests/unit/unit.h
 AM_CPPFLAGS += -I$(top_srcdir)/tests/unit

@@ -116,7 +116,7 @@ static void forward(const struct maxpool_plane *p)
 
 SIMD_INLINE void backward_plane(const struct maxpool_plane *p, int n)
 {
-	ptrdiff_t place[MOST * MOST];
+	ptrdiff_t place[MOST * MOST] = {0};
 	int oy, ox, i;
 
 	for (i = 0; i < p->k * p->k; i++)
