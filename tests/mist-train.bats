@@ -163,6 +163,9 @@ gated() {
 	mist mist-extract --seed 1 -w g2.safetensors --img 64 --epsilon 1 -o other.tar "$set"
 	assert_ok
 	assert_says "the gate of the weights was calibrated for other noise"
+	mist mist-extract --seed 1 -w g2.safetensors -c 1 --img 64 --epsilon 2 -o cut1.tar "$set"
+	assert_ok
+	assert_says "the gate of the weights is for cut 2, not 1: every threshold is 0"
 	mist mist-train -w g2.safetensors --features other.tar --epochs 1 -o out.safetensors
 	assert_ok
 	[ "$(grep -c "'other.tar' has noise of epsilon 1, the gate of the weights was calibrated for epsilon 2" <<<"$stderr")" = 1 ] ||

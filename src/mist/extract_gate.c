@@ -55,8 +55,9 @@ static void set_byte_range(const struct model *m, int layer, struct gate *g)
 	}
 }
 
-/* The weight file's gates, when they are bits of this cut; 1, 0: none, -1. */
-static int own_gates(const struct model *m, int cut, struct gates *out, struct err *err)
+/* The weight file's gates, when they are bits of this cut; 1, 0: none, -1. Of another cut: told. */
+static int own_gates(const struct model *m, int cut, const struct notices *notices,
+		     struct gates *out, struct err *err)
 {
 	const char *json = model_meta(m, "mist.gate");
 
@@ -67,6 +68,10 @@ static int own_gates(const struct model *m, int cut, struct gates *out, struct e
 		return err_prefix(err, "the weights");
 	if (out->cut == cut && out->gate[0].encoding == ENCODING_BIT)
 		return 1;
+	if (out->cut != cut)
+		notice(notices,
+		       "the gate of the weights is for cut %d, not %d: every threshold is 0",
+		       out->cut, cut);
 	gates_release(out);
 	return 0;
 }
@@ -96,7 +101,7 @@ int extract_gates(const struct model *m, int cut, enum encoding encoding, const 
 	bool other = false;
 
 	n = graph_frontier(m->graph, cut, layers, FEATURES_MAX_TENSORS);
-	own = encoding == ENCODING_BIT ? own_gates(m, cut, out, err) : 0;
+	own = encoding == ENCODING_BIT ? own_gates(m, cut, notices, out, err) : 0;
 	if (own < 0)
 		return -1;
 	if (own && check_channels(m, out, layers, n, err)) {
