@@ -7,6 +7,7 @@ libmist_a_SOURCES += \
 	src/base/comm.c src/base/comm.h \
 	src/base/err.c src/base/err.h \
 	src/base/file.c src/base/file.h \
+	src/base/ints.h \
 	src/base/mem.c src/base/mem.h \
 	src/base/nearest.c src/base/nearest.h \
 	src/base/num.c src/base/num.h \

@@ -1,14 +1,10 @@
 #include "base/nearest.h"
 
+#include "base/ints.h"
 #include "base/mem.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-static int min_int(int a, int b)
-{
-	return a < b ? a : b;
-}
 
 int nearest_distance(const char *a, const char *b)
 {

@@ -1,6 +1,7 @@
 #include "data/synth.h"
 
 #include "base/file.h"
+#include "base/ints.h"
 #include "data/backdrop.h"
 #include "data/shapes.h"
 
@@ -29,16 +30,6 @@ struct scene {
 	struct object objects[MAX_OBJECTS];
 	int n;
 };
-
-static int min_int(int a, int b)
-{
-	return a < b ? a : b;
-}
-
-static int max_int(int a, int b)
-{
-	return a > b ? a : b;
-}
 
 /* --- geometry --- */
 

@@ -4,6 +4,7 @@
 #ifndef MIST_NN_CONV_PLAN_H
 #define MIST_NN_CONV_PLAN_H
 
+#include "base/ints.h"
 #include "nn/conv.h"
 
 /* How a pass is computed. CONV_BY_RULE: as its shape says; the others, for tests and benchmarks, where
@@ -38,20 +39,5 @@ void conv_blas_backward_weights(const struct conv *c, struct pool *pool, const s
 
 /* out[k] = the sum over `parts` of part[p*len + k], in a fixed order. */
 void conv_sum_parts(struct pool *pool, const double *part, size_t parts, size_t len, double *out);
-
-static inline int ceil_div(int a, int b)
-{
-	return (a + b - 1) / b;
-}
-
-static inline int min_int(int a, int b)
-{
-	return a < b ? a : b;
-}
-
-static inline size_t round_up(size_t n, size_t to)
-{
-	return (n + to - 1) / to * to;
-}
 
 #endif

@@ -37,11 +37,6 @@ struct dw {
 	size_t floats; /* of one copy */
 };
 
-static int max_int(int a, int b)
-{
-	return a > b ? a : b;
-}
-
 static struct dw plan(const struct conv *c, int n)
 {
 	const struct wino_pass *p = &c->wino->forward;

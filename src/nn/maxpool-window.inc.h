@@ -6,6 +6,7 @@
  * hold the row. The first of equals in a row, and the first row of equals, is the first in the window's
  * order; of NaNs it is the last, both times.
  */
+#include "base/ints.h"
 #include "nn/maxpool-window.h"
 #include "nn/simd.inc.h"
 
@@ -38,16 +39,6 @@ SIMD_INLINE void take_larger(struct largest *l, vf v, vi at)
 #endif
 }
 
-SIMD_INLINE int at_most(int a, int b)
-{
-	return a < b ? a : b;
-}
-
-SIMD_INLINE int at_least(int a, int b)
-{
-	return a > b ? a : b;
-}
-
 /* Of input row y, the largest of the columns of windows [ox0, ox1). */
 SIMD_INLINE void row_largest(const struct maxpool_plane *p, int y, int ox0, int ox1,
 			     struct largest *out, int n)
@@ -56,7 +47,7 @@ SIMD_INLINE void row_largest(const struct maxpool_plane *p, int y, int ox0, int 
 
 	for (ox = ox0; ox < ox1; ox++) {
 		const int x0 = ox * p->stride - p->pad;
-		const int first = at_least(-x0, 0), end = at_most(p->k, p->w - x0);
+		const int first = max_int(-x0, 0), end = min_int(p->k, p->w - x0);
 		const float *in = p->x + (size_t)y * p->x_row + (size_t)(x0 + first) * p->x_step;
 		struct largest l = {v_set(-INFINITY), (vi){0} + first};
 
@@ -73,11 +64,11 @@ SIMD_INLINE void forward_strip(const struct maxpool_plane *p, int ox0, int ox1, 
 
 	for (oy = 0; oy < p->oh; oy++) {
 		const int y0 = oy * p->stride - p->pad;
-		const int first = at_least(y0, 0), end = at_most(y0 + p->k, p->h);
+		const int first = max_int(y0, 0), end = min_int(y0 + p->k, p->h);
 		float *to = p->y + (size_t)oy * p->y_row + (size_t)ox0 * p->y_step;
 		uint8_t *argmax = p->argmax;
 
-		for (next = at_least(next, first); next < end; next++)
+		for (next = max_int(next, first); next < end; next++)
 			row_largest(p, next, ox0, ox1, rows[next % p->k], n);
 		if (argmax)
 			argmax += (size_t)oy * p->argmax_row + (size_t)ox0 * p->argmax_step;
@@ -105,7 +96,7 @@ static void forward(const struct maxpool_plane *p)
 	int ox;
 
 	for (ox = 0; ox < p->ow; ox += STRIP) {
-		const int end = at_most(ox + STRIP, p->ow);
+		const int end = min_int(ox + STRIP, p->ow);
 
 		if (p->channels == LANES)
 			forward_strip(p, ox, end, LANES);

@@ -1,6 +1,7 @@
 #include "nn/maxpool.h"
 
 #include "base/err.h"
+#include "base/ints.h"
 #include "nn/maxpool-window.h"
 
 #include <string.h>
@@ -55,7 +56,7 @@ static struct maxpool_plane plane(const struct job *j, int job)
 		.w = x->w,
 		.oh = y->h,
 		.ow = y->w,
-		.channels = y->c - c < j->k->lanes ? y->c - c : j->k->lanes,
+		.channels = min_int(y->c - c, j->k->lanes),
 		.x = view_at(x, n, 0, 0) + c,
 		.x_row = view_row(x),
 		.x_step = (size_t)x->ld,
@@ -94,7 +95,7 @@ static void check(const struct maxpool *m, const struct view *x, const struct vi
 
 static int jobs(struct job *j)
 {
-	j->vectors = (j->y->c + j->k->lanes - 1) / j->k->lanes;
+	j->vectors = ceil_div(j->y->c, j->k->lanes);
 	return j->y->n * j->vectors;
 }
 

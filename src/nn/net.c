@@ -1,6 +1,7 @@
 #include "nn/net.h"
 
 #include "base/clock.h"
+#include "base/ints.h"
 #include "nn/conv.h"
 #include "nn/maxpool.h"
 #include "nn/netops.h"
@@ -91,7 +92,7 @@ static struct view chunk_view(const struct net *net, struct slot s, const struct
 
 static void place_bn(struct unit *u, float *at)
 {
-	const size_t c = ((size_t)u->shape.cout + 15) / 16 * 16;
+	const size_t c = round_up((size_t)u->shape.cout, 16);
 
 	u->bn = (struct bn){.c = u->shape.cout,
 			    .eps = BN_EPS,

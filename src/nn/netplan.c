@@ -1,3 +1,4 @@
+#include "base/ints.h"
 #include "nn/maxpool.h"
 #include "nn/netops.h"
 #include "nn/netplan.h"
@@ -354,7 +355,7 @@ static void at_least(size_t *max, size_t n)
 
 static size_t line(size_t floats)
 {
-	return (floats + 15) / 16 * 16;
+	return round_up(floats, 16);
 }
 
 static void size_unit(struct plan *p, struct unit *u, int threads)

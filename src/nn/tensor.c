@@ -1,6 +1,7 @@
 #include "nn/tensor.h"
 
 #include "base/err.h"
+#include "base/ints.h"
 
 #include <string.h>
 
@@ -10,11 +11,11 @@
 size_t view_floats(const struct view *v, size_t *lead)
 {
 	/* a multiple of 16 floats keeps p on a cache line when the buffer is */
-	size_t front = ((size_t)v->pad * (size_t)v->ld + 15) / 16 * 16;
+	size_t front = round_up((size_t)v->pad * (size_t)v->ld, 16);
 	size_t body = (size_t)v->n * view_image(v);
 
 	*lead = front;
-	return (front + body + OVERREAD + 15) / 16 * 16;
+	return round_up(front + body + OVERREAD, 16);
 }
 
 struct view view_slice(const struct view *v, int c0, int c)
