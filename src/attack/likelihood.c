@@ -52,8 +52,8 @@ static double bit_row(const struct likelihood *l, const unsigned char *payload, 
 			const unsigned char byte = payload[(size_t)c * plane + (size_t)col / 8];
 
 			sum += bit(a[c], byte & 0x80 >> col % 8, (float)q,
-				   l->gate->threshold ? l->gate->threshold[c] : 0,
-				   (float)l->sharpness * l->spread[c], &da[c]);
+				   gate_threshold(l->gate, c), (float)l->sharpness * l->spread[c],
+				   &da[c]);
 		}
 	}
 	return sum;
@@ -78,7 +78,7 @@ static double thin_bits(const struct likelihood *l, const unsigned char *payload
 				if (thin_sends(g, k)) {
 					sum += bit(thin_mean(g, x, i, y, col, c),
 						   payload[next / 8] & 0x80 >> next % 8, (float)q,
-						   g->threshold ? g->threshold[c] : 0,
+						   gate_threshold(g, c),
 						   (float)l->sharpness * l->spread[c], &da);
 					next++;
 				}

@@ -1,5 +1,6 @@
 #include "mist/denoise.h"
 
+#include "base/ints.h"
 #include "base/mem.h"
 #include "base/rng.h"
 #include "data/batch.h"
@@ -124,7 +125,7 @@ static void measure_spread(struct pupil *p)
 
 	p->deviation = xreallocarray(NULL, (size_t)g->c, sizeof(float));
 	for (i = 0; i < g->c; i++) {
-		const float step = (g->high ? g->high[i] : 1) - (g->low ? g->low[i] : 0);
+		const float step = gate_high(g, i) - gate_low(g, i);
 
 		p->deviation[i] = step > 0 ? step : 1;
 	}
@@ -144,7 +145,7 @@ static int pupil_init(struct lesson *l, int i, struct err *err)
 	p->optim = optim_new(p->graph, OPTIM_ADAM, 0);
 	p->filter = filter_new(p->gate, l->batch, v.h, v.w, l->opt->path, l->pool, false);
 	p->estimate = (struct view){.n = l->batch, .h = v.h, .w = v.w, .c = v.c};
-	p->estimate.ld = (v.c + 15) / 16 * 16;
+	p->estimate.ld = (int)round_up((size_t)v.c, 16);
 	p->estimate.pad = 1;
 	p->buffer = xaligned(view_floats(&p->estimate, &lead) * sizeof(float));
 	p->estimate.p = p->buffer + lead;
@@ -188,12 +189,11 @@ static int lesson_init(struct lesson *l, const struct dataset *set, struct gates
 	for (i = 0; i < l->n; i++) {
 		if (graph_shape(l->m->graph, layers[i], l->opt->img, l->opt->img, &shape, err))
 			return -1;
-		places = shape.h * shape.w > places ? shape.h * shape.w : places;
+		places = max_int(places, shape.h * shape.w);
 		bytes = gate_packed_bytes(shape.c, shape.h, shape.w);
 		scratch = bytes > scratch ? bytes : scratch;
 	}
-	l->batch = PLACES / places < 1 ? 1 : PLACES / places > MOST ? MOST : PLACES / places;
-	l->batch = set->nitems < l->batch ? set->nitems : l->batch;
+	l->batch = min_int(max_int(PLACES / places, 1), min_int(MOST, set->nitems));
 	before.max_n = l->batch;
 	l->extractor = net_new(l->m->graph, &before, l->pool, err);
 	if (!l->extractor || open_pictures(l, set, err))

@@ -1,5 +1,6 @@
 #include "mist/gate.h"
 
+#include "base/ints.h"
 #include "base/mem.h"
 #include "io/half.h"
 #include "mist/thin.h"
@@ -83,9 +84,7 @@ static bool same_floats(const float *a, const float *b, int n)
 
 bool gate_same_bits(const struct gate *a, const struct gate *b)
 {
-	if (!thin_has(a) || !thin_has(b))
-		return thin_has(a) == thin_has(b);
-	return (a->pool > 1 ? a->pool : 1) == (b->pool > 1 ? b->pool : 1) && a->keep == b->keep &&
+	return thin_pool(a) == thin_pool(b) && a->keep == b->keep &&
 	       (!a->keep || a->subset == b->subset);
 }
 
@@ -176,8 +175,7 @@ struct block {
 struct gate_levels gate_levels(const struct gate *g, int c, bool debias)
 {
 	const double stretch = debias && g->debias && g->q < 0.5 ? 1 / (1 - 2 * g->q) : 1;
-	const double low = g->low ? g->low[c] : 0;
-	const double high = g->high ? g->high[c] : 1;
+	const double low = gate_low(g, c), high = gate_high(g, c);
 	/* (b - q) / (1 - 2q) lies as far below 0 for b = 0 as it lies above 1 for b = 1 */
 	const double past = (stretch - 1) / 2 * (high - low);
 	const double mean = g->filter ? g->mean[c] : 0;
@@ -196,7 +194,7 @@ static void block_init(struct block *b, const struct gate *g, int c0, bool debia
 	for (i = 0; i < b->n; i++) {
 		const struct gate_levels l = gate_levels(g, c0 + i, debias);
 
-		b->threshold[i] = g->threshold ? g->threshold[c0 + i] : 0;
+		b->threshold[i] = gate_threshold(g, c0 + i);
 		b->low[i] = l.low;
 		b->high[i] = l.high;
 	}
@@ -320,7 +318,7 @@ void gate_flip_payload(const struct gate *g, const struct noise *n, uint64_t str
 
 static unsigned char quantise(const struct gate *g, int c, float v)
 {
-	float low = g->low ? g->low[c] : 0, high = g->high ? g->high[c] : 1;
+	const float low = gate_low(g, c), high = gate_high(g, c);
 	float step = (v - low) / (high - low) * 255;
 
 	return step >= 255 ? 255 : step > 0 ? (unsigned char)(step + 0.5F) : 0; /* NaN: 0 */
@@ -328,7 +326,7 @@ static unsigned char quantise(const struct gate *g, int c, float v)
 
 static float dequantise(const struct gate *g, int c, unsigned char b)
 {
-	float low = g->low ? g->low[c] : 0, high = g->high ? g->high[c] : 1;
+	const float low = gate_low(g, c), high = gate_high(g, c);
 
 	return low + (high - low) * ((float)b / 255);
 }
@@ -533,7 +531,7 @@ static void gradient_row(void *ctx, int job, int worker)
 		float *dx = view_at(j->dx, n, y, col);
 
 		for (c = 0; c < g->c; c++) {
-			const float low = g->low ? g->low[c] : 0, high = g->high ? g->high[c] : 1;
+			const float low = gate_low(g, c), high = gate_high(g, c);
 
 			dx[c] = x[c] > low && x[c] < high ? dy[c] * j->slope : 0;
 		}
@@ -545,11 +543,11 @@ static void gradient_squares(void *ctx, int job, int worker)
 {
 	const struct gradient_job *j = ctx;
 	const int rows = thin_side(j->g, j->x->h), n = job / rows, y = job % rows;
-	const int pool = j->g->pool > 1 ? j->g->pool : 1, end = (y + 1) * pool;
+	const int pool = thin_pool(j->g);
 
 	(void)worker;
 	thin_gradient_row(j->g, j->x, j->dy, j->dx, j->slope, n, y);
-	view_clear_pads(j->dx, n, y * pool, end < j->x->h ? end : j->x->h);
+	view_clear_pads(j->dx, n, y * pool, min_int((y + 1) * pool, j->x->h));
 }
 
 void gate_gradient(const struct gate *g, struct pool *pool, const struct view *x,

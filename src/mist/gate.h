@@ -117,6 +117,22 @@ void gate_flip(const struct noise *n, uint64_t stream, unsigned char *bits, int 
 void gate_flip_payload(const struct gate *g, const struct noise *n, uint64_t stream,
 		       unsigned char *payload, int h, int w, size_t sent);
 
+/* The gate's own numbers of channel c, or what stands for lists that are not there. */
+static inline float gate_threshold(const struct gate *g, int c)
+{
+	return g->threshold ? g->threshold[c] : 0;
+}
+
+static inline float gate_low(const struct gate *g, int c)
+{
+	return g->low ? g->low[c] : 0;
+}
+
+static inline float gate_high(const struct gate *g, int c)
+{
+	return g->high ? g->high[c] : 1;
+}
+
 /* What a bit of channel c decodes to: `debias` for noisy bits (where the gate says so), else clean ones;
  * `unknown` is for a bit that was not sent. */
 struct gate_levels {

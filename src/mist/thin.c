@@ -1,5 +1,6 @@
 #include "mist/thin.h"
 
+#include "base/ints.h"
 #include "base/mem.h"
 
 #include <string.h>
@@ -10,6 +11,11 @@
 bool thin_has(const struct gate *g)
 {
 	return g->pool > 1 || g->keep;
+}
+
+int thin_pool(const struct gate *g)
+{
+	return max_int(g->pool, 1);
 }
 
 void thin_set(struct gate *gates, int n, const struct thinning *t)
@@ -28,7 +34,7 @@ void thin_set(struct gate *gates, int n, const struct thinning *t)
 
 int thin_side(const struct gate *g, int side)
 {
-	return g->pool > 1 ? (side + g->pool - 1) / g->pool : side;
+	return ceil_div(side, thin_pool(g));
 }
 
 /* Output k of SplitMix64: its state is a counter, so any output is as near as the first. */
@@ -99,12 +105,10 @@ struct square {
 
 static struct square square_at(const struct gate *g, const struct view *x, int y, int col)
 {
-	const int side = g->pool > 1 ? g->pool : 1;
-	struct square s = {y * side, (y + 1) * side, col * side, (col + 1) * side};
+	const int side = thin_pool(g);
 
-	s.y1 = s.y1 < x->h ? s.y1 : x->h;
-	s.x1 = s.x1 < x->w ? s.x1 : x->w;
-	return s;
+	return (struct square){y * side, min_int((y + 1) * side, x->h), col * side,
+			       min_int((col + 1) * side, x->w)};
 }
 
 static float mean_of(const struct view *x, int image, const struct square *s, int c)
@@ -142,11 +146,6 @@ void thin_share(const struct gate *g, const struct view *dx, int image, int y, i
 	fill(dx, image, &s, c, d / (float)((s.y1 - s.y0) * (s.x1 - s.x0)));
 }
 
-static float threshold_of(const struct gate *g, int c)
-{
-	return g->threshold ? g->threshold[c] : 0;
-}
-
 static uint64_t number_of(const struct gate *g, const struct view *x, int c, int y, int col)
 {
 	const uint64_t h = (uint64_t)thin_side(g, x->h), w = (uint64_t)thin_side(g, x->w);
@@ -170,7 +169,7 @@ static void pack_squares(const struct gate *g, const struct view *x, int image, 
 			const float n = (float)((s.y1 - s.y0) * (s.x1 - s.x0));
 
 			for (c0 = 0; c0 < g->c; c0 += BLOCK) {
-				const int some = g->c - c0 < BLOCK ? g->c - c0 : BLOCK;
+				const int some = min_int(g->c - c0, BLOCK);
 				float sum[BLOCK] = {0};
 
 				for (sy = s.y0; sy < s.y1; sy++)
@@ -181,7 +180,7 @@ static void pack_squares(const struct gate *g, const struct view *x, int image, 
 							sum[c] += p[c];
 					}
 				for (c = 0; c < some; c++)
-					if (sum[c] / n > threshold_of(g, c0 + c))
+					if (sum[c] / n > gate_threshold(g, c0 + c))
 						bits[((size_t)(c0 + c) * (size_t)h + (size_t)y) *
 							     row +
 						     (size_t)col / 8] |=
@@ -283,7 +282,7 @@ void thin_decode(const struct gate *g, const unsigned char *bits, const struct v
 	int c0, c;
 
 	for (c0 = 0; c0 < g->c; c0 += BLOCK) {
-		const int some = g->c - c0 < BLOCK ? g->c - c0 : BLOCK;
+		const int some = min_int(g->c - c0, BLOCK);
 
 		for (c = 0; c < some; c++) {
 			next[c] = from;
@@ -303,7 +302,7 @@ void thin_apply_row(const struct gate *g, const struct view *x, int image, int y
 
 	for (c = 0; c < g->c; c++) {
 		const struct gate_levels l = gate_levels(g, c, false);
-		const float threshold = threshold_of(g, c);
+		const float threshold = gate_threshold(g, c);
 
 		for (col = 0; col < w; col++) {
 			const struct square s = square_at(g, x, y, col);
@@ -324,7 +323,7 @@ void thin_gradient_row(const struct gate *g, const struct view *x, const struct 
 	int c, col;
 
 	for (c = 0; c < g->c; c++) {
-		const float low = g->low ? g->low[c] : 0, high = g->high ? g->high[c] : 1;
+		const float low = gate_low(g, c), high = gate_high(g, c);
 
 		for (col = 0; col < w; col++) {
 			const struct square s = square_at(g, x, y, col);

@@ -29,6 +29,8 @@ void thin_set(struct gate *gates, int n, const struct thinning *t);
 
 /* Does this gate send fewer bits than the tensor has values? The rest is only asked of such gates. */
 bool thin_has(const struct gate *g);
+/* The side of the squares that are averaged; 1: none are. */
+int thin_pool(const struct gate *g);
 /* A side of the pooled tensor. */
 int thin_side(const struct gate *g, int side);
 /* Is bit k sent? */
