@@ -1,5 +1,6 @@
 #include "fed/gather.h"
 
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/num.h"
@@ -32,14 +33,6 @@ struct gather {
 	struct candidates candidates;
 };
 
-static double now(clockid_t clock)
-{
-	struct timespec t;
-
-	clock_gettime(clock, &t);
-	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
-
 static void nap(void)
 {
 	nanosleep(&(struct timespec){0, NAP_NS}, NULL);
@@ -47,7 +40,7 @@ static void nap(void)
 
 static bool may_wait(const struct gather *g)
 {
-	return now(CLOCK_MONOTONIC) - g->began < g->o->wait;
+	return clock_seconds() - g->began < g->o->wait;
 }
 
 static void tell(const struct gather *g)
@@ -119,7 +112,7 @@ static int say_no(const struct gather *g, const char *what, struct err *err)
 /* 1: go on; 0: not yet; -1: it is over. */
 static int decide(const struct gather *g, struct err *err)
 {
-	const double time = now(CLOCK_REALTIME);
+	const double time = clock_wall();
 	struct buf text = BUF_INIT;
 	char what[96];
 
@@ -374,7 +367,7 @@ static int run(struct gather *g, struct err *err)
 	if (check_options(g, err) || take_lock(g, err) || intake_read(&g->in, g->record, err))
 		return -1;
 	rounds = g->in.n;
-	g->round = intake_round(&g->in, g->name, now(CLOCK_REALTIME));
+	g->round = intake_round(&g->in, g->name, clock_wall());
 	g->candidates = (struct candidates){.dir = g->o->inbox,
 					    .in = &g->in,
 					    .round = g->round,
@@ -389,7 +382,7 @@ static int run(struct gather *g, struct err *err)
 
 int gather_run(const struct gather_options *o, struct err *err)
 {
-	struct gather g = {.o = o, .lock = -1, .began = now(CLOCK_MONOTONIC)};
+	struct gather g = {.o = o, .lock = -1, .began = clock_seconds()};
 	int rc;
 
 	g.name = o->round ? o->round : o->output;

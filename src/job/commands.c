@@ -1,5 +1,6 @@
 #include "job/commands.h"
 
+#include "base/clock.h"
 #include "base/file.h"
 #include "io/store.h"
 #include "job/deliver.h"
@@ -261,7 +262,7 @@ static int command_should_stop(struct command_options *o, struct buf *out, struc
 	if (o->since && stat(o->since, &st))
 		return err_errno(err, "cannot look at '%s'", o->since);
 	if (o->since)
-		seconds = folder_now() - (double)st.st_mtim.tv_sec;
+		seconds = clock_wall() - (double)st.st_mtim.tv_sec;
 	if (verdict_should_stop(o->arg[0], o->arg[1], seconds, &stop, reason, sizeof(reason), err))
 		return -1;
 	return answer(stop, reason, out, err);

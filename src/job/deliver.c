@@ -1,5 +1,6 @@
 #include "job/deliver.h"
 
+#include "base/clock.h"
 #include "base/file.h"
 #include "job/folder.h"
 #include "job/record.h"
@@ -123,7 +124,7 @@ int deliver_end(const char *folder, long rounds, const char *reason, char **miss
 	rc = digest_file(model, hex, err) || job_info_read(&info, folder, err) ||
 	     check_all(folder, &info, hex, &others, err);
 	if (!rc && !is_told(folder, hex)) {
-		doc = json_pack("{s:s, s:f, s:I, s:s, s:s}", "sha256", hex, "ended", folder_now(),
+		doc = json_pack("{s:s, s:f, s:I, s:s, s:s}", "sha256", hex, "ended", clock_wall(),
 				"rounds", (json_int_t)rounds, "reason", reason, "notDelivered",
 				others.len ? others.data : "");
 		rc = folder_write_json(folder, "done.json", doc, err);

@@ -1,5 +1,6 @@
 #include "job/folder.h"
 
+#include "base/clock.h"
 #include "base/file.h"
 
 #include <errno.h>
@@ -53,14 +54,6 @@ char *folder_of(const char *name, struct err *err)
 	free(path);
 	err_set(err, STATUS_INPUT, "there is no job '%s'", name);
 	return NULL;
-}
-
-double folder_now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_REALTIME, &t);
-	return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
 json_t *folder_json(const char *folder, const char *name, struct err *err)
@@ -181,7 +174,7 @@ static int write_info(const char *folder, const struct job_info *j, struct err *
 	struct err ignored = ERR_INIT;
 	json_t *clients = json_array();
 	struct job_info before;
-	double began = folder_now();
+	double began = clock_wall();
 	json_t *doc;
 	size_t i;
 	int rc;

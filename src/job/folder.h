@@ -52,7 +52,4 @@ bool folder_locked(const char *path);
 /* Opens and locks; waits where `wait`. -1: an error, or (status no) held by another. */
 int folder_lock(const char *path, bool wait, struct err *err);
 
-/* Seconds since 1970. */
-double folder_now(void);
-
 #endif

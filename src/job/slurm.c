@@ -13,17 +13,6 @@
 /* A line a job: that of a queue of millions. */
 #define MAX_QUEUE ((size_t)64 << 20)
 
-static void add_lines(struct words *list, const char *text)
-{
-	size_t n;
-
-	for (; text && *text; text += n + (text[n] == '\n')) {
-		n = strcspn(text, "\n");
-		if (n)
-			words_addf(list, "%.*s", (int)n, text);
-	}
-}
-
 /* The numbers of the job's jobs; none where it never submitted any. */
 static int read_jobs(const char *folder, struct words *jobs, struct err *err)
 {
@@ -32,7 +21,7 @@ static int read_jobs(const char *folder, struct words *jobs, struct err *err)
 	int rc = path_exists(path) ? file_read(path, MAX_QUEUE, &text, err) : 0;
 
 	if (!rc)
-		add_lines(jobs, text.data);
+		words_add_lines(jobs, text.data);
 	buf_release(&text);
 	free(path);
 	return rc;
@@ -74,7 +63,7 @@ int slurm_jobs_left(const char *folder, bool *left, struct err *err)
 	*left = false;
 	if (!rc && jobs.n) {
 		rc = read_output(argv, &text, err);
-		add_lines(&queue, text.data);
+		words_add_lines(&queue, text.data);
 		for (i = 0; i < queue.n && !*left; i++)
 			*left = words_have(&jobs, queue.word[i]);
 	}

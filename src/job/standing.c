@@ -220,7 +220,7 @@ int standing_read(struct standing *s, const char *folder, struct err *err)
 		measure_wall(s, list, n);
 		read_results(s);
 		rc = judge_phase(s, held, list, n, err);
-		s->age = folder_now() - s->info.began;
+		s->age = clock_wall() - s->info.began;
 	}
 	records_free(list, n);
 	if (rc)
@@ -242,7 +242,7 @@ static json_t *conditions_json(const struct standing *s)
 	json_t *one = json_pack("{s:s, s:s, s:s, s:s}", "type", types[s->phase], "status",
 				s->phase == PHASE_PENDING ? "False" : "True", "reason", s->reason,
 				"message", s->message);
-	double at = s->ended > 0 ? s->ended : folder_now();
+	double at = s->ended > 0 ? s->ended : clock_wall();
 
 	json_object_set_new(one, "lastHeartbeatTime", time_json(at));
 	return json_pack("[o]", one);

@@ -1,5 +1,6 @@
 #include "job/step.h"
 
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/num.h"
 #include "io/digest.h"
@@ -401,7 +402,7 @@ static void begin_record(struct attempt *a, const struct step *s)
 	r->round = s->round;
 	r->attempts++;
 	r->pid = getpid();
-	r->began = folder_now();
+	r->began = clock_wall();
 	r->ended = 0;
 }
 
@@ -413,7 +414,7 @@ static void end_record(struct attempt *a, const struct step *s, int rc, const st
 	r->state = rc ? RECORD_FAILED : RECORD_SUCCEEDED;
 	r->status = rc ? (int)err->status : 0;
 	r->message = rc ? xstrdup(err->msg) : NULL;
-	r->ended = folder_now();
+	r->ended = clock_wall();
 	r->seconds += a->used.seconds;
 	r->cpu += a->used.cpu;
 	if (a->used.peak > r->peak)
@@ -452,19 +453,17 @@ static int run_locked(struct step *s, struct err *err)
 /* Is the client one of those that were drawn? 1, 0, -1. */
 static int is_drawn(const struct step *s, struct err *err)
 {
-	const size_t n = s->among ? strlen(s->client) : 0;
+	struct words drawn = WORDS_INIT;
 	struct buf text = BUF_INIT;
-	const char *line;
-	int rc = !s->among;
+	int rc = -1;
 
-	if (s->among && file_read(s->among, MAX_NAMES, &text, err))
-		rc = -1;
-	for (line = text.data; line && *line && !rc; line += *line == '\n') {
-		const size_t len = strcspn(line, "\n");
-
-		rc = len == n && !strncmp(line, s->client, n);
-		line += len;
+	if (!s->among)
+		return 1;
+	if (!file_read(s->among, MAX_NAMES, &text, err)) {
+		words_add_lines(&drawn, text.data);
+		rc = words_have(&drawn, s->client);
 	}
+	words_release(&drawn);
 	buf_release(&text);
 	return rc;
 }

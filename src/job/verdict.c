@@ -1,5 +1,6 @@
 #include "job/verdict.h"
 
+#include "base/clock.h"
 #include "base/file.h"
 #include "job/folder.h"
 #include "job/record.h"
@@ -178,7 +179,7 @@ int verdict_round(const char *folder, long round, const char *expression, bool *
 		if (!rc)
 			rc = results_write(&table, csv, err);
 		if (!rc && expression)
-			rc = judge(expression, &table, folder_now() - info.began, stop, reason,
+			rc = judge(expression, &table, clock_wall() - info.began, stop, reason,
 				   size, err);
 		if (!rc && !expression) {
 			*stop = true;

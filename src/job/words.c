@@ -45,6 +45,17 @@ void words_addf(struct words *w, const char *fmt, ...)
 	add_take(w, text);
 }
 
+void words_add_lines(struct words *w, const char *text)
+{
+	size_t n;
+
+	for (; text && *text; text += n + (text[n] == '\n')) {
+		n = strcspn(text, "\n");
+		if (n)
+			add_take(w, xstrndup(text, n));
+	}
+}
+
 void words_append(struct words *w, const struct words *from)
 {
 	size_t i;
