@@ -163,14 +163,8 @@ static const struct command {
 
 static void take_args(struct opts *o, struct argp_state *state)
 {
-	const char *name = state->argv[state->next];
-	size_t i;
-
-	for (i = 0; i < ARRAY_LEN(commands) && strcmp(name, commands[i].name); i++)
-		;
-	if (i == ARRAY_LEN(commands))
-		argp_error(state, "there is no command '%s'", name);
-	o->command = &commands[i < ARRAY_LEN(commands) ? i : 0];
+	o->command =
+		&commands[cli_command(state, commands, ARRAY_LEN(commands), sizeof(*commands))];
 	o->args = state->argv + state->next + 1;
 	o->nargs = state->argc - state->next - 1;
 }

@@ -13,7 +13,6 @@
 #include <math.h>
 #include <stddef.h>
 #include <stdlib.h>
-#include <string.h>
 
 struct opts {
 	struct cli cli;
@@ -158,20 +157,14 @@ static const struct command {
 
 static void take_args(struct opts *o, struct argp_state *state)
 {
-	const char *name = state->argv[state->next];
-	size_t i;
-
-	for (i = 0; i < ARRAY_LEN(commands) && strcmp(name, commands[i].name); i++)
-		;
-	if (i == ARRAY_LEN(commands))
-		argp_error(state, "there is no command '%s'", name);
-	o->command = &commands[i < ARRAY_LEN(commands) ? i : 0];
+	o->command =
+		&commands[cli_command(state, commands, ARRAY_LEN(commands), sizeof(*commands))];
 	o->args = state->argv + state->next + 1;
 	o->nargs = state->argc - state->next - 1;
 	if (o->nargs != o->command->nargs)
-		argp_error(state, "%s takes %d file%s", name, o->command->nargs,
+		argp_error(state, "%s takes %d file%s", o->command->name, o->command->nargs,
 			   o->command->nargs > 1 ? "s" : "");
-	clirow_check(rows, ARRAY_LEN(rows), o->given, o->command->self, name, state);
+	clirow_check(rows, ARRAY_LEN(rows), o->given, o->command->self, o->command->name, state);
 }
 
 static error_t parse(int key, char *arg, struct argp_state *state)

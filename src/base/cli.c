@@ -202,6 +202,18 @@ int cli_choice(struct argp_state *state, const char *option, const char *arg,
 	return 0;
 }
 
+size_t cli_command(struct argp_state *state, const void *table, size_t n, size_t stride)
+{
+	const char *name = state->argv[state->next];
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		if (!strcmp(name, *(const char *const *)((const char *)table + i * stride)))
+			return i;
+	argp_error(state, "there is no command '%s'", name);
+	return 0;
+}
+
 static void say(const char *fmt, va_list ap)
 {
 	char text[1200];

@@ -64,6 +64,10 @@ uint64_t cli_size(struct argp_state *state, const char *option, const char *arg)
 int cli_choice(struct argp_state *state, const char *option, const char *arg,
 	       const char *const *names);
 
+/* Which command argv[next] names: the index into a table of n rows of `stride` bytes, each of which
+ * begins with its name, a const char *. */
+size_t cli_command(struct argp_state *state, const void *table, size_t n, size_t stride);
+
 /* One line on standard error, "PROGRAM: …", unless -q. */
 void cli_note(const struct cli *cli, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* The same only with at least `level` -v. */

@@ -267,13 +267,13 @@ static int make_folder(struct store *s, struct err *err)
 /* ------------------------------------------------------------------ around the run */
 
 /* Sentences name what the user named, not `what`, which stands for it. */
-static void rename_in(struct err *err, const struct remote *r, const char *what)
+static void rename_in(struct err *err, const char *user, const char *what)
 {
 	char *at = strstr(err->msg, what), *shown, *text;
 
 	if (!at)
 		return;
-	shown = http_shown(r->text);
+	shown = http_shown(user);
 	text = xasprintf("%.*s%s%s", (int)(at - err->msg), err->msg, shown, at + strlen(what));
 	snprintf(err->msg, sizeof(err->msg), "%s", text);
 	free(shown);
@@ -283,7 +283,6 @@ static void rename_in(struct err *err, const struct remote *r, const char *what)
 int store_fetch(const char *text, const char *profile, const char *sha256, const char *path,
 		struct err *err)
 {
-	const struct remote r = {.text = text};
 	struct credentials c = {.bearer = NULL};
 	char found[DIGEST_HEX], *url = NULL;
 	const char *urls[1];
@@ -299,7 +298,7 @@ int store_fetch(const char *text, const char *profile, const char *sha256, const
 		urls[0] = url;
 		rc = http_get(&rq, path, found, err);
 		if (rc)
-			rename_in(err, &r, url);
+			rename_in(err, text, url);
 	}
 	free(url);
 	credentials_release(&c);
@@ -364,7 +363,7 @@ static int after(void *ctx, int rc, struct err *err)
 	int i;
 
 	for (i = 0; i < s->n && rc; i++)
-		rename_in(err, &s->list[i], s->list[i].local);
+		rename_in(err, s->list[i].text, s->list[i].local);
 	for (i = 0; i < s->n && !rc; i++)
 		if (s->list[i].use == USE_WRITTEN && path_exists(s->list[i].local))
 			rc = store_send(s->list[i].text, NULL, s->list[i].local, err);
