@@ -7,19 +7,8 @@ audit=$MIST_BUILDDIR/tests/audit
 # 16 channels of 256 x 256: 2^20 bits a picture, each of which tells black from white.
 setup_file() {
 	cd "$BATS_FILE_TMPDIR" || return 1
-	cat >one.yaml <<'YAML'
-nc: 1
-depth_multiple: 1.0
-width_multiple: 1.0
-anchors:
-  - [10, 13, 16, 30]
-backbone:
-  - [-1, 1, Conv, [16, 3, 2]]
-  - [-1, 1, Conv, [8, 3, 2]]
-head:
-  - [[1], 1, Detect, [nc, anchors]]
-YAML
-	"$MIST_BUILDDIR/tools/mist-model" init one.yaml --classes 1 -o init.st
+	conv_yaml 1 16 8
+	"$MIST_BUILDDIR/tools/mist-model" init small.yaml --classes 1 -o init.st
 	"$MIST_BUILDDIR/tests/audit" model init.st w.st
 	"$MIST_BUILDDIR/tests/audit" pictures set/images
 	"$MIST_BUILDDIR/tools/mist-extract" -q -w w.st -c 1 --img 512 --mechanism none --no-ledger -o clean.tar set

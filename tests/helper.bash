@@ -160,6 +160,18 @@ small_yaml() {
 	END
 }
 
+# conv_yaml CLASSES CHANNELS…: small.yaml, a convolution of stride 2 for each number of channels and a head.
+conv_yaml() {
+	local classes=$1 c
+	shift
+	{
+		printf 'nc: %s\ndepth_multiple: 1.0\nwidth_multiple: 1.0\nanchors:\n' "$classes"
+		printf '  - [10, 13, 16, 30]\nbackbone:\n'
+		for c; do printf '  - [-1, 1, Conv, [%s, 3, 2]]\n' "$c"; done
+		printf 'head:\n  - [[%s], 1, Detect, [nc, anchors]]\n' $(($# - 1))
+	} >small.yaml
+}
+
 # tiny.yaml, of two classes, with layers behind the cut that can learn.
 tiny_yaml() {
 	cat >tiny.yaml <<-'END'

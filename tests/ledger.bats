@@ -5,18 +5,7 @@ load helper
 setup_file() {
 	local i
 	cd "$BATS_FILE_TMPDIR" || return 1
-	cat >small.yaml <<'YAML'
-nc: 3
-depth_multiple: 1.0
-width_multiple: 1.0
-anchors:
-  - [10, 13, 16, 30]
-backbone:
-  - [-1, 1, Conv, [8, 3, 2]]
-  - [-1, 1, Conv, [16, 3, 2]]
-head:
-  - [[1], 1, Detect, [nc, anchors]]
-YAML
+	conv_yaml 3 8 16
 	for i in 1 2; do
 		"$MIST_BUILDDIR/tools/mist-model" init small.yaml --classes 3 --seed $i -o w$i.st
 	done

@@ -233,19 +233,7 @@ few() {
 }
 
 @test "--profile tells on standard error where the time went, and the rows make the total" {
-	cat >tiny.yaml <<-'END'
-		nc: 2
-		depth_multiple: 1.0
-		width_multiple: 1.0
-		anchors:
-		  - [12, 12, 20, 20, 32, 32]
-		backbone:
-		  - [-1, 1, Conv, [8, 3, 2]]
-		  - [-1, 1, Conv, [16, 3, 2]]
-		head:
-		  - [-1, 1, C3, [16]]
-		  - [[2], 1, Detect, [nc, anchors]]
-	END
+	tiny_yaml
 	"$(prog coco-synth)" -q -n 4 --val 4 -c 2 -s 64 -o set
 	"$(prog mist-model)" init tiny.yaml --seed 1 -q -o w.safetensors
 	mist mist-eval -w w.safetensors --img 64 --profile set

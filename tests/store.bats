@@ -10,18 +10,7 @@ setup() {
 	forget_credentials
 	export AWS_SHARED_CREDENTIALS_FILE=$HOME/aws
 	"$(prog coco-synth)" -q --images 3 --classes 2 --img 64 -o set
-	cat >small.yaml <<'YAML'
-nc: 2
-depth_multiple: 1.0
-width_multiple: 1.0
-anchors:
-  - [10, 13, 16, 30]
-backbone:
-  - [-1, 1, Conv, [8, 3, 2]]
-  - [-1, 1, Conv, [16, 3, 2]]
-head:
-  - [[1], 1, Detect, [nc, anchors]]
-YAML
+	conv_yaml 2 8 16
 	"$(prog mist-model)" init small.yaml --classes 2 -o w.st
 }
 
