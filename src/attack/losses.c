@@ -69,7 +69,7 @@ static int look(struct looker *l, const struct batch *b, uint64_t first, struct 
 			one[k].p = view_at(&maps[k], i, 0, 0);
 			one[k].n = 1;
 		}
-		loss_detect(l->loss, l->pool, one, 1, boxes, boxes_of(b, i, boxes), NULL, to);
+		loss_detect(l->loss, l->pool, one, 1, boxes, boxes_of(b, i, boxes), to);
 		if (!isfinite(loss_total(to)))
 			rc = err_set(err, STATUS_NONFINITE, "'%s': the loss is not finite",
 				     l->set->items[b->items[i]].path);

@@ -272,7 +272,7 @@ static void add_loss(struct evaluator *e, const struct batch *b, struct loss *su
 {
 	struct loss l;
 
-	loss_detect(e->loss, e->pool, e->maps, b->n, b->targets, b->ntargets, NULL, &l);
+	loss_detect(e->loss, e->pool, e->maps, b->n, b->targets, b->ntargets, &l);
 	sum->box += l.box;
 	sum->obj += l.obj;
 	sum->cls += l.cls;

@@ -26,23 +26,13 @@ struct loss {
 	double box, obj, cls;
 }; /* weighted, means; total is n * (box + obj + cls) */
 
-/* Loss of the raw maps, and (dmaps not NULL) its gradient n*(box+obj+cls), written whole to dmaps.
- * Deterministic on any number of threads. */
+/* Loss of the raw maps, without a gradient: that is head.h's. Deterministic on any number of threads. */
 struct loss_ctx;
 struct loss_ctx *loss_new(const struct graph *g, const struct loss_hyp *hyp, int max_n, int h,
 			  int w);
 void loss_free(struct loss_ctx *c);
 void loss_detect(struct loss_ctx *c, struct pool *pool, const struct view *maps, int n,
-		 const struct target *targets, int ntargets, const struct view *dmaps,
-		 struct loss *out);
-/*
- * The same of a batch in parts: of images first … first+n-1 of `all`, `maps` and `dmaps` being theirs,
- * `targets` those of all the batch. Averages are the batch's, so that the losses and gradients of the
- * parts are shares of it: they add up to what loss_detect gives for all.
- */
-void loss_detect_part(struct loss_ctx *c, struct pool *pool, const struct view *maps, int first,
-		      int n, int all, const struct target *targets, int ntargets,
-		      const struct view *dmaps, struct loss *out);
+		 const struct target *targets, int ntargets, struct loss *out);
 
 struct det {
 	float x1, y1, x2, y2, score;

@@ -1,41 +1,23 @@
 /*
- * loss.c - YOLOv5's loss and its gradient (Ultralytics YOLOv5 v7, utils/loss.py, ComputeLoss).
- *
  * A level at a time: targets are matched to anchors and cells; every match gives a box and a class
  * term and says what the objectness of its cell should be; then every cell gives an objectness
  * term. What depends on the order of matches is done in PyTorch's order on one thread; the sweep
  * over cells is summed row by row.
  */
+#include "model/loss.h"
+
 #include "model/ciou.h"
-#include "model/detect.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-struct match {
-	int image, anchor, y, x, cls;
-	double box[4]; /* of the target in cells, relative to the cell's corner */
-};
-
 struct loss_ctx {
 	const struct graph *g;
 	struct loss_hyp hyp;
-	double balance[GRAPH_MAX_LEVELS];
-	float cp, cn;    /* class targets, positive and negative */
 	float *wanted;   /* objectness targets of one level: n, a, y, x */
 	double *row_sum; /* of the objectness loss, per image and row */
-	struct match *matches;
-	float *dmatch; /* per match: 4 + nc gradients */
-	size_t nmatches, matches_cap, dmatch_cap;
-	size_t all_matches; /* of the level in the whole batch */
-};
-
-/* Images [first, first + n) of a batch of `all`, and the targets of all. */
-struct part {
-	int first, n, all;
-	const struct target *targets;
-	int ntargets;
+	struct matches matches;
 };
 
 void loss_hyp_default(struct loss_hyp *h)
@@ -53,22 +35,25 @@ void loss_hyp_scale(struct loss_hyp *h, int nl, int nc, int img)
 	h->obj = (float)(h->obj * side * side * levels);
 }
 
+double loss_balance(const struct graph *g, int level)
+{
+	static const double three[] = {4, 1, 0.4}, others[] = {4, 1, 0.25, 0.06, 0.02};
+
+	return g->nl == 3 ? three[level] : others[level];
+}
+
 struct loss_ctx *loss_new(const struct graph *g, const struct loss_hyp *hyp, int max_n, int h,
 			  int w)
 {
-	static const double three[] = {4, 1, 0.4}, others[] = {4, 1, 0.25, 0.06, 0.02};
 	struct loss_ctx *c = xcalloc(1, sizeof(*c));
 	size_t cells = 0, rows = 0;
 	int i;
 
 	c->g = g;
 	c->hyp = *hyp;
-	c->cp = 1 - 0.5f * hyp->label_smoothing;
-	c->cn = 0.5f * hyp->label_smoothing;
 	for (i = 0; i < g->nl; i++) {
 		const size_t lh = (size_t)(h / g->strides[i]), lw = (size_t)(w / g->strides[i]);
 
-		c->balance[i] = g->nl == 3 ? three[i] : others[i];
 		if (lh * lw > cells)
 			cells = lh * lw;
 		if (lh > rows)
@@ -85,20 +70,19 @@ void loss_free(struct loss_ctx *c)
 		return;
 	free(c->wanted);
 	free(c->row_sum);
-	free(c->matches);
-	free(c->dmatch);
+	free(c->matches.v);
 	free(c);
 }
 
 /* ---- matching ---- */
 
-static bool anchor_fits(const struct loss_ctx *c, int level, int a, float w, float h)
+static bool anchor_fits(const struct graph *g, float anchor_t, int level, int a, float w, float h)
 {
-	const float stride = (float)c->g->strides[level];
-	const float rw = w / (c->g->anchors[level][a][0] / stride);
-	const float rh = h / (c->g->anchors[level][a][1] / stride);
+	const float stride = (float)g->strides[level];
+	const float rw = w / (g->anchors[level][a][0] / stride);
+	const float rh = h / (g->anchors[level][a][1] / stride);
 
-	return fmaxf(fmaxf(rw, 1 / rw), fmaxf(rh, 1 / rh)) < c->hyp.anchor_t;
+	return fmaxf(fmaxf(rw, 1 / rw), fmaxf(rh, 1 / rh)) < anchor_t;
 }
 
 /* Cell o of a target: 0 its own; 1 to 4 the neighbours left, above, right, below, when the centre
@@ -115,48 +99,50 @@ static int clamp(int v, int max)
 	return v < 0 ? 0 : v > max ? max : v;
 }
 
-static void add_match(struct loss_ctx *c, const struct target *t, int image, int a, int o, float x,
-		      float y, const struct view *map)
+static void add_match(struct matches *list, const struct target *t, int image, int a, int o,
+		      float w, float h)
 {
 	static const float off[5][2] = {{0, 0}, {0.5f, 0}, {0, 0.5f}, {-0.5f, 0}, {0, -0.5f}};
+	const float x = t->xc * w, y = t->yc * h;
 	struct match *m;
 
-	GROW(c->matches, c->nmatches, c->matches_cap);
-	m = &c->matches[c->nmatches++];
+	GROW(list->v, list->n, list->cap);
+	m = &list->v[list->n++];
 	m->image = image;
 	m->cls = t->cls;
 	m->anchor = a;
-	m->x = clamp((int)(x - off[o][0]), map->w - 1);
-	m->y = clamp((int)(y - off[o][1]), map->h - 1);
+	m->x = clamp((int)(x - off[o][0]), (int)w - 1);
+	m->y = clamp((int)(y - off[o][1]), (int)h - 1);
 	m->box[0] = x - (float)m->x;
 	m->box[1] = y - (float)m->y;
-	m->box[2] = t->w * (float)map->w;
-	m->box[3] = t->h * (float)map->h;
+	m->box[2] = t->w * w;
+	m->box[3] = t->h * h;
 }
 
-/* In PyTorch's order, offset by offset: where two matches share a cell, the later one decides. */
-static void match_level(struct loss_ctx *c, int level, const struct view *map, const struct part *p)
+size_t loss_match(const struct graph *g, const struct loss_hyp *hyp, int level, int h, int w,
+		  const struct part *p, struct matches *out)
 {
-	const float w = (float)map->w, h = (float)map->h;
+	const float fw = (float)w, fh = (float)h;
+	size_t all = 0;
 	int o, a, i;
 
-	c->nmatches = c->all_matches = 0;
 	for (o = 0; o < 5; o++)
-		for (a = 0; a < c->g->na; a++)
+		for (a = 0; a < g->na; a++)
 			for (i = 0; i < p->ntargets; i++) {
 				const struct target *t = &p->targets[i];
-				const float x = t->xc * w, y = t->yc * h;
 				const int image = t->image - p->first;
 
 				BUG_IF(t->image < 0 || t->image >= p->all);
-				BUG_IF(t->cls < 0 || t->cls >= c->g->nc);
-				if (!anchor_fits(c, level, a, t->w * w, t->h * h) ||
-				    !offset_applies(o, x, y, w, h))
+				BUG_IF(t->cls < 0 || t->cls >= g->nc);
+				if (!anchor_fits(g, hyp->anchor_t, level, a, t->w * fw,
+						 t->h * fh) ||
+				    !offset_applies(o, t->xc * fw, t->yc * fh, fw, fh))
 					continue;
-				c->all_matches++;
+				all++;
 				if (image >= 0 && image < p->n)
-					add_match(c, t, image, a, o, x, y, map);
+					add_match(out, t, image, a, o, fw, fh);
 			}
+	return all;
 }
 
 /* ---- terms ---- */
@@ -166,9 +152,7 @@ static double sigmoid(double x)
 	return 1 / (1 + exp(-x));
 }
 
-/* Binary cross-entropy of a logit x with target t and weight pw of the positive part
- * (torch.nn.BCEWithLogitsLoss), with gamma > 0 times focal loss's factor (alpha 0.25). */
-static double bce(double x, double t, double pw, double gamma, double *grad)
+double loss_bce(double x, double t, double pw, double gamma, double *grad)
 {
 	const double weight = 1 + (pw - 1) * t;
 	const double e = exp(-fabs(x)), below = (x < 0 ? 1 : e) / (1 + e); /* sigmoid(-x) */
@@ -192,17 +176,17 @@ static double bce(double x, double t, double pw, double gamma, double *grad)
 }
 
 /* Box term of one match: 1 - CIoU; its gradient by the four raw values. */
-static double box_term(const struct loss_ctx *c, int level, const struct match *m, const float *raw,
+static double box_term(const struct graph *g, int level, const struct match *m, const float *raw,
 		       double *iou, double grad[4])
 {
-	const double stride = c->g->strides[level];
+	const double stride = g->strides[level];
 	double s[4], box[4], dbox[4];
 	int k;
 
 	for (k = 0; k < 4; k++)
 		s[k] = sigmoid(raw[k]);
 	for (k = 0; k < 2; k++) {
-		const double anchor = c->g->anchors[level][m->anchor][k] / stride;
+		const double anchor = g->anchors[level][m->anchor][k] / stride;
 
 		box[k] = 2 * s[k] - 0.5;
 		box[2 + k] = 4 * s[2 + k] * s[2 + k] * anchor;
@@ -217,6 +201,33 @@ static double box_term(const struct loss_ctx *c, int level, const struct match *
 	return 1 - *iou;
 }
 
+void loss_match_terms(const struct graph *g, const struct loss_hyp *hyp, int level,
+		      const struct match *m, const float *raw, double scale,
+		      struct match_terms *terms, float *grad)
+{
+	const double cn = 0.5 * hyp->label_smoothing, cp = 1 - cn;
+	double iou, dbox[4], dcls;
+	int k;
+
+	terms->box = box_term(g, level, m, raw, &iou, dbox);
+	/* NaN stays NaN, so that a loss that is not finite shows. */
+	terms->wanted = iou < 0 ? 0 : (float)iou;
+	terms->cls = 0;
+	for (k = 0; k < 4 && grad; k++)
+		grad[k] = (float)(dbox[k] * hyp->box * scale);
+	for (k = 4; k < 5 + g->nc && grad; k++)
+		grad[k] = 0;
+	for (k = 0; k < g->nc && g->nc > 1; k++) {
+		terms->cls += loss_bce(raw[5 + k], k == m->cls ? cp : cn, hyp->cls_pw,
+				       hyp->fl_gamma, &dcls) /
+			      g->nc;
+		if (grad)
+			grad[5 + k] = (float)(dcls / g->nc * hyp->cls * scale);
+	}
+}
+
+/* ---- the loss of raw maps ---- */
+
 struct level_sum {
 	double box, obj, cls;
 };
@@ -228,42 +239,11 @@ static float *wanted_at(const struct loss_ctx *c, const struct view *map, int n,
 		       (size_t)map->w;
 }
 
-/* Box and class terms of all matches; their gradients are kept for later. */
-static void match_terms(struct loss_ctx *c, int level, const struct view *map, double images,
-			struct level_sum *sum)
-{
-	const int nc = c->g->nc, width = 4 + nc;
-	const double each = 1.0 / (double)c->all_matches;
-	double iou, g[4], dcls;
-	size_t i;
-	int k;
-
-	for (i = 0; i < c->nmatches; i++) {
-		const struct match *m = &c->matches[i];
-		const float *raw = view_at(map, m->image, m->y, m->x) + m->anchor * (5 + nc);
-		float *grad = c->dmatch + i * (size_t)width;
-
-		sum->box += each * box_term(c, level, m, raw, &iou, g);
-		for (k = 0; k < 4; k++)
-			grad[k] = (float)(g[k] * each * c->hyp.box * images);
-		/* NaN stays NaN, so that a loss that is not finite shows. */
-		wanted_at(c, map, m->image, m->anchor, m->y)[m->x] = iou < 0 ? 0 : (float)iou;
-		for (k = 0; k < nc && nc > 1; k++) {
-			sum->cls += each / nc *
-				    bce(raw[5 + k], k == m->cls ? c->cp : c->cn, c->hyp.cls_pw,
-					c->hyp.fl_gamma, &dcls);
-			grad[4 + k] = (float)(dcls * each / nc * c->hyp.cls * images);
-		}
-	}
-}
-
 struct sweep {
 	const struct loss_ctx *c;
-	const struct view *map, *dmap;
-	double scale; /* of the gradient */
+	const struct view *map;
 };
 
-/* Objectness of one row; the row's gradient is written whole. */
 static void sweep_row(void *ctx, int job, int worker)
 {
 	const struct sweep *s = ctx;
@@ -275,89 +255,56 @@ static void sweep_row(void *ctx, int job, int worker)
 	(void)worker;
 	for (x = 0; x < s->map->w; x++) {
 		const float *raw = view_at(s->map, n, y, x);
-		float dobj[GRAPH_MAX_ANCHORS];
 
-		for (a = 0; a < c->g->na; a++) {
-			sum += bce(raw[a * no + 4], wanted_at(c, s->map, n, a, y)[x], c->hyp.obj_pw,
-				   c->hyp.fl_gamma, &grad);
-			dobj[a] = (float)(grad * s->scale);
-		}
-		if (!s->dmap)
-			continue;
-		memset(view_at(s->dmap, n, y, x), 0, (size_t)s->dmap->c * sizeof(float));
 		for (a = 0; a < c->g->na; a++)
-			view_at(s->dmap, n, y, x)[a * no + 4] = dobj[a];
+			sum += loss_bce(raw[a * no + 4], wanted_at(c, s->map, n, a, y)[x],
+					c->hyp.obj_pw, c->hyp.fl_gamma, &grad);
 	}
-	if (s->dmap)
-		view_clear_pads(s->dmap, n, y, y + 1);
 	c->row_sum[job] = sum;
 }
 
-static void add_match_grads(const struct loss_ctx *c, const struct view *dmap)
-{
-	const int nc = c->g->nc;
-	size_t i;
-	int k;
-
-	for (i = 0; i < c->nmatches; i++) {
-		const struct match *m = &c->matches[i];
-		const float *grad = c->dmatch + i * (size_t)(4 + nc);
-		float *d = view_at(dmap, m->image, m->y, m->x) + m->anchor * (5 + nc);
-
-		for (k = 0; k < 4; k++)
-			d[k] += grad[k];
-		for (k = 0; k < nc && nc > 1; k++)
-			d[5 + k] += grad[4 + k];
-	}
-}
-
 static struct level_sum loss_level(struct loss_ctx *c, struct pool *pool, int level,
-				   const struct view *map, const struct part *p,
-				   const struct view *dmap)
+				   const struct view *map, const struct part *p)
 {
 	const size_t cells = (size_t)c->g->na * (size_t)map->h * (size_t)map->w;
-	const double each = c->balance[level] / ((double)cells * p->all);
-	struct sweep s = {c, map, dmap, each * c->hyp.obj * p->all};
+	struct sweep s = {c, map};
 	struct level_sum sum = {0};
+	struct match_terms terms;
+	size_t all, k;
 	int i;
 
-	match_level(c, level, map, p);
-	if (c->nmatches * (size_t)(4 + c->g->nc) > c->dmatch_cap) {
-		c->dmatch_cap = 2 * c->nmatches * (size_t)(4 + c->g->nc);
-		c->dmatch = xreallocarray(c->dmatch, c->dmatch_cap, sizeof(*c->dmatch));
-	}
+	c->matches.n = 0;
+	all = loss_match(c->g, &c->hyp, level, map->h, map->w, p, &c->matches);
 	memset(c->wanted, 0, (size_t)p->n * cells * sizeof(*c->wanted));
-	match_terms(c, level, map, p->all, &sum);
+	for (k = 0; k < c->matches.n; k++) {
+		const struct match *m = &c->matches.v[k];
+
+		loss_match_terms(c->g, &c->hyp, level, m,
+				 view_at(map, m->image, m->y, m->x) + m->anchor * (5 + c->g->nc), 0,
+				 &terms, NULL);
+		sum.box += terms.box / (double)all;
+		sum.cls += terms.cls / (double)all;
+		wanted_at(c, map, m->image, m->anchor, m->y)[m->x] = terms.wanted;
+	}
 	pool_run(pool, p->n * map->h, sweep_row, &s);
 	for (i = 0; i < p->n * map->h; i++)
 		sum.obj += c->row_sum[i];
-	sum.obj *= each;
-	if (dmap)
-		add_match_grads(c, dmap);
+	sum.obj *= loss_balance(c->g, level) / ((double)cells * p->all);
 	return sum;
 }
 
-void loss_detect_part(struct loss_ctx *c, struct pool *pool, const struct view *maps, int first,
-		      int n, int all, const struct target *targets, int ntargets,
-		      const struct view *dmaps, struct loss *out)
+void loss_detect(struct loss_ctx *c, struct pool *pool, const struct view *maps, int n,
+		 const struct target *targets, int ntargets, struct loss *out)
 {
-	const struct part p = {first, n, all, targets, ntargets};
+	const struct part p = {0, n, n, targets, ntargets};
 	int i;
 
 	*out = (struct loss){0};
 	for (i = 0; i < c->g->nl; i++) {
-		const struct level_sum s =
-			loss_level(c, pool, i, &maps[i], &p, dmaps ? &dmaps[i] : NULL);
+		const struct level_sum s = loss_level(c, pool, i, &maps[i], &p);
 
 		out->box += c->hyp.box * s.box;
 		out->obj += c->hyp.obj * s.obj;
 		out->cls += c->hyp.cls * s.cls;
 	}
-}
-
-void loss_detect(struct loss_ctx *c, struct pool *pool, const struct view *maps, int n,
-		 const struct target *targets, int ntargets, const struct view *dmaps,
-		 struct loss *out)
-{
-	loss_detect_part(c, pool, maps, 0, n, n, targets, ntargets, dmaps, out);
 }

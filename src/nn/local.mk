@@ -1,5 +1,6 @@
 # Room: src/nn
 libmist_a_SOURCES += \
+	src/nn/bce.c src/nn/bce.h \
 	src/nn/bnact.c src/nn/bnact.h src/nn/bnact-sweep.h src/nn/bnact-sweep.inc.h \
 	src/nn/bnact-v128.c \
 	src/nn/builder.c src/nn/builder.h \
@@ -37,6 +38,6 @@ bench_programs += tests/bench/b-conv tests/bench/b-bnact
 tests_bench_b_bnact_SOURCES = tests/bench/b-bnact.c $(bench_sources)
 tests_bench_b_conv_SOURCES = tests/bench/b-conv.c $(bench_sources) tests/unit/conv-cases.h
 
-unit_tests += tests/unit/t-bnact tests/unit/t-conv tests/unit/t-graph tests/unit/t-linear \
+unit_tests += tests/unit/t-bce tests/unit/t-bnact tests/unit/t-conv tests/unit/t-graph tests/unit/t-linear \
 	tests/unit/t-maxpool tests/unit/t-net tests/unit/t-optim tests/unit/t-profile \
 	tests/unit/t-tensor tests/unit/t-upsample

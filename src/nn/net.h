@@ -15,7 +15,7 @@
 #include "nn/graph.h"
 
 struct net_options {
-	int from, to;        /* layers; to 0: to the end */
+	int from, to; /* layers; to 0: to the end; train: may be the same, what comes in goes out */
 	int max_n, h, w;     /* largest batch; the IMAGE's size, whatever `from` is */
 	int batch;           /* images that the inputs hold, for batches that pass in parts of up to
 				max_n (net_forward_part); 0: max_n */

@@ -397,7 +397,8 @@ static int check_options(const struct graph *g, struct net_options *opt, struct 
 {
 	if (!opt->to)
 		opt->to = g->nlayers;
-	if (opt->from < 0 || opt->from >= opt->to || opt->to > g->nlayers)
+	if (opt->from < 0 || opt->to > g->nlayers ||
+	    (opt->train ? opt->from > opt->to : opt->from >= opt->to))
 		return err_set(err, STATUS_INPUT,
 			       "layers %d to %d are not a part of a model of %d layers", opt->from,
 			       opt->to, g->nlayers);

@@ -1,5 +1,7 @@
 #include "train/plan.h"
 
+#include "model/head.h"
+
 /* Resident size of a run without its arenas and pictures: code, libraries, the heap; measured with
  * YOLOv5n on two threads. */
 #define PROGRAM ((size_t)16 << 20)
@@ -13,9 +15,11 @@ static size_t sum(const struct plan *p)
 static size_t set_micro(struct plan *p, int micro, const struct graph *g, struct net_options *net,
 			struct pool *pool)
 {
+	const struct head_options head = {micro, net->h, net->w, net->path, NULL};
+
 	net->max_n = micro;
 	p->micro = micro;
-	p->net = net_bytes(g, net, pool);
+	p->net = net_bytes(g, net, pool) + head_bytes(g, &head, pool);
 	p->total = sum(p);
 	return p->total;
 }

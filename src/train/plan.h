@@ -22,7 +22,8 @@ struct plan {
 /*
  * Of the micro-batches 1 … batch the largest that stays within `limit` bytes (0: no limit). When
  * not even one image does, an error that states the least limit that would do. `net` describes the
- * network; its max_n is the batch on entry and the micro-batch on return. `proximal`: the weights that
+ * network before the head (head.h), its path resolved; its max_n is the batch on entry and the micro-batch on
+ * return. `proximal`: the weights that
  * training started from are kept.
  */
 int plan_make(struct plan *p, const struct graph *g, struct net_options *net, struct pool *pool,

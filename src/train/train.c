@@ -5,7 +5,7 @@
 #include "base/mem.h"
 #include "base/rng.h"
 #include "io/json.h"
-#include "model/detect.h"
+#include "model/head.h"
 #include "model/schedule.h"
 #include "nn/profile.h"
 #include "train/checkpoint.h"
@@ -28,7 +28,7 @@ struct train {
 	struct plan plan;
 	struct net_options net_options;
 	struct net *net;
-	struct loss_ctx *loss;
+	struct head *head;
 	struct optim *optim;
 	struct schedule schedule;
 	struct train_state state;
@@ -97,6 +97,9 @@ static int check_task(const struct train_options *opt, const struct model *m,
 	if (!m->graph->nl)
 		return err_set(err, STATUS_INPUT,
 			       "cannot train this model: it has no detection head");
+	if (!head_layer(m->graph))
+		return err_set(err, STATUS_INPUT,
+			       "cannot train this model: it is nothing but a detection head");
 	if (opt->freeze >= m->graph->nlayers)
 		return err_set(err, STATUS_USAGE, "--freeze %d leaves none of %d layers to train",
 			       opt->freeze, m->graph->nlayers);
@@ -144,14 +147,16 @@ static int check_ranks(const struct train *t, struct err *err)
 static int build(struct train *t, struct err *err)
 {
 	const struct graph *g = t->model->graph;
-	const int side = t->source->img;
+	const struct net_options *o = &t->net_options;
+	struct head_options head = {.max_n = o->max_n, .h = o->h, .w = o->w, .path = o->path};
 	struct loss_hyp hyp;
 
-	t->net = net_new(g, &t->net_options, t->pool, err);
+	t->net = net_new(g, o, t->pool, err);
 	if (!t->net)
 		return -1;
-	hyp_loss(&t->opt.hyp, g, side, &hyp);
-	t->loss = loss_new(g, &hyp, t->plan.micro, side, side);
+	hyp_loss(&t->opt.hyp, g, o->h, &hyp);
+	head.hyp = &hyp;
+	t->head = head_new(g, &head, t->pool);
 	t->grads = xcalloc(g->nfloats, sizeof(float));
 	t->ema = xcalloc(g->nfloats, sizeof(float));
 	memcpy(t->ema, t->model->params, g->nfloats * sizeof(float));
@@ -170,8 +175,9 @@ struct train *train_new(const struct train_options *opt, struct model *m, struct
 {
 	struct train *t;
 	const int batch = ranks_room(opt->comm, opt->batch < source->n ? opt->batch : source->n);
+	enum conv_path path;
 
-	if (check_task(opt, m, source, err))
+	if (check_task(opt, m, source, err) || conv_resolve(opt->path, &path, err))
 		return NULL;
 	t = xcalloc(1, sizeof(*t));
 	*t = (struct train){
@@ -184,11 +190,12 @@ struct train *train_new(const struct train_options *opt, struct model *m, struct
 		.nb = (source->n + opt->batch - 1) / opt->batch,
 		.order = xcalloc((size_t)source->n, sizeof(int)),
 		.net_options = {.from = source->from,
+				.to = head_layer(m->graph),
 				.max_n = batch,
 				.batch = batch,
 				.h = source->img,
 				.w = source->img,
-				.path = opt->path,
+				.path = path,
 				.train = true,
 				.input_grad = source->gradient,
 				.freeze = opt->freeze > source->from ? opt->freeze : source->from},
@@ -224,7 +231,7 @@ void train_free(struct train *t)
 		return;
 	net_free(t->net);
 	profile_free(t->profile);
-	loss_free(t->loss);
+	head_free(t->head);
 	optim_free(t->optim);
 	train_state_release(&t->state);
 	target_list_release(&t->targets);
@@ -346,7 +353,7 @@ static int not_finite(const struct train *t, const char *what, struct err *err)
  * `loss` gets their share of the batch's means. */
 static void run_part(struct train *t, int first, int n, struct loss *loss)
 {
-	struct view maps[GRAPH_MAX_LEVELS], dmaps[GRAPH_MAX_LEVELS];
+	struct view x[GRAPH_MAX_LEVELS], dx[GRAPH_MAX_LEVELS];
 	double time;
 	int i;
 
@@ -354,12 +361,12 @@ static void run_part(struct train *t, int first, int n, struct loss *loss)
 	time = clock_seconds();
 	count_forward(t);
 	for (i = 0; i < net_noutputs(t->net); i++) {
-		maps[i] = net_output(t->net, i, n);
-		dmaps[i] = net_output_grad(t->net, i, n);
+		x[i] = net_output(t->net, i, n);
+		dx[i] = net_output_grad(t->net, i, n);
 	}
-	loss_detect_part(t->loss, t->pool, maps, t->share.first + first, n, t->share.all,
-			 t->targets.v, t->targets.n, dmaps, loss);
-	profile_lap(t->profile, "loss", time);
+	head_step(t->head, x, t->share.first + first, n, t->share.all, t->targets.v, t->targets.n,
+		  dx, t->grads, loss);
+	profile_lap(t->profile, "head and loss", time);
 	net_backward(t->net, n, t->grads);
 	source_backward(t->source, t->net, first, n, t->grads);
 }
@@ -419,6 +426,7 @@ static int run_batch(struct train *t, struct err *err)
 static void load(struct train *t)
 {
 	net_load_params(t->net, t->model->params);
+	head_load_params(t->head, t->model->params);
 	source_load(t->source);
 }
 

@@ -1,12 +1,12 @@
 /*
  * b-fused [BATCH [THREADS]] - what is fused, beside the same work in separate sweeps, and the operators
  * between convolutions, on maps of YOLOv5n at 640 pixels: a convolution's epilogues, pooling, upsampling,
- * loss with its gradient, optimiser with moving average. GB are those that an operator cannot but read
+ * head and loss, optimiser with moving average. GB are those that an operator cannot but read
  * and write, once each; 100 % is the speed of memcpy. Tab-separated.
  */
 #include "base/rng.h"
 #include "bench.h"
-#include "model/detect.h"
+#include "model/head.h"
 #include "model/model.h"
 #include "nn/bnact.h"
 #include "nn/maxpool.h"
@@ -29,10 +29,10 @@ struct bench {
 	struct view small, pooled, large;
 	struct maxpool sppf;
 	uint8_t *argmax;
-	/* the head's maps, and the parameters */
+	/* what the head reads, and the parameters */
 	struct model *model;
-	struct loss_ctx *loss;
-	struct view maps[LEVELS], dmaps[LEVELS];
+	struct head *head;
+	struct view in[LEVELS], din[LEVELS];
 	struct target *targets;
 	int ntargets;
 	struct optim *optim;
@@ -127,13 +127,13 @@ static void up_backward(void *bench)
 	upsample_backward(b->pool, &b->large, &b->small, false);
 }
 
-static void detect_loss(void *bench)
+static void head(void *bench)
 {
 	struct bench *b = bench;
 	struct loss loss;
 
-	loss_detect(b->loss, b->pool, b->maps, b->maps[0].n, b->targets, b->ntargets, b->dmaps,
-		    &loss);
+	head_step(b->head, b->in, 0, b->in[0].n, b->in[0].n, b->targets, b->ntargets, b->din,
+		  b->grads, &loss);
 }
 
 static void optimise(void *bench)
@@ -171,19 +171,23 @@ static void make_conv(struct bench *b, int n)
 	bn_prepare_eval(&b->bn);
 }
 
-static void make_loss(struct bench *b, int n)
+static void make_head(struct bench *b, int n)
 {
 	const struct graph *g = b->model->graph;
 	struct loss_hyp hyp;
+	const struct head_options opt = {n, SIDE, SIDE, bench_kernel(), &hyp};
 	struct rng r;
 	int i;
 
 	loss_hyp_default(&hyp);
 	loss_hyp_scale(&hyp, LEVELS, 80, SIDE);
-	b->loss = loss_new(g, &hyp, n, SIDE, SIDE);
+	b->head = head_new(g, &opt, b->pool);
+	head_load_params(b->head, b->model->params);
 	for (i = 0; i < LEVELS; i++) {
-		b->maps[i] = map(b, n, SIDE / g->strides[i], g->na * (5 + g->nc), 0);
-		b->dmaps[i] = map(b, n, SIDE / g->strides[i], g->na * (5 + g->nc), 0);
+		const int c = g->values[g->steps[g->values[g->outs[i]].step].in[0]].c;
+
+		b->in[i] = map(b, n, SIDE / g->strides[i], c, 0);
+		b->din[i] = map(b, n, SIDE / g->strides[i], c, 0);
 	}
 	b->ntargets = n * BOXES;
 	b->targets = xcalloc((size_t)b->ntargets, sizeof(*b->targets));
@@ -206,10 +210,10 @@ static void bench_make(struct bench *b, int n, struct pool *pool)
 	b->large = map(b, n, 40, 128, 0);
 	b->sppf = (struct maxpool){5, 1, 2, bench_kernel()};
 	b->argmax = xmalloc(maxpool_argmax_bytes(&b->pooled));
-	make_loss(b, n);
 	b->optim = optim_new(b->model->graph, OPTIM_SGD, 0);
 	b->grads = xcalloc(b->model->graph->nfloats, sizeof(float));
 	b->ema = xcalloc(b->model->graph->nfloats, sizeof(float));
+	make_head(b, n);
 }
 
 static void bench_release(struct bench *b)
@@ -219,7 +223,7 @@ static void bench_release(struct bench *b)
 	for (i = 0; i < b->nbuf; i++)
 		free(b->buf[i]);
 	conv_free(b->conv);
-	loss_free(b->loss);
+	head_free(b->head);
 	optim_free(b->optim);
 	model_free(b->model);
 	free(b->packed);
@@ -243,7 +247,7 @@ int main(int argc, char **argv)
 
 	bench_make(&b, n, pool);
 	for (i = 0; i < LEVELS; i++)
-		heads += bytes_of(&b.maps[i]);
+		heads += bytes_of(&b.in[i]);
 	conv = bytes_of(&b.x);
 	small = bytes_of(&b.small);
 	large = bytes_of(&b.large);
@@ -261,7 +265,7 @@ int main(int argc, char **argv)
 		{"SPPF's pooling, backward", pool_backward, 2.25 * small},
 		{"upsampling", up_forward, small + large},
 		{"upsampling, backward", up_backward, small + large},
-		{"loss and its gradient", detect_loss, 2 * heads},
+		{"head and loss, forward and backward", head, 2 * heads},
 		/* parameters, gradients, momenta and averages, read and written */
 		{"SGD and moving average", optimise, 8 * floats},
 	};

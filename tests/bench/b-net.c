@@ -1,14 +1,15 @@
 /*
  * b-net [CASE [REPEATS [KERNEL [THREADS]]]] - whole networks at 640 pixels: inference, the edge's
  * part (layers 0-3), the training step (forward, loss, backward, SGD, EMA) and the cloud's part of it
- * (layers 4-24), in milliseconds per image, against sgemm timed between the repetitions.
+ * (layers 4-24), in milliseconds per image, against sgemm timed between the repetitions. GF/s are those
+ * of the convolutions as they are defined.
  * CASE: infer-n-1, edge-n-1, train-n-16, … (kind, model, batch). Tab-separated.
  * A name with "+profile" behind it also prints the time per operation.
  */
 #include "bench.h"
 #include "base/clock.h"
 #include "base/rng.h"
-#include "model/detect.h"
+#include "model/head.h"
 #include "model/model.h"
 #include "nn/optim.h"
 #include "nn/profile.h"
@@ -28,11 +29,12 @@ struct bench {
 	struct model *model;
 	struct net *net;
 	struct pool *pool;
-	struct loss_ctx *loss;
+	struct head *head;
 	struct optim *optim;
 	struct target *targets;
 	float *grads, *ema;
 	struct net_options opt;
+	struct head_options head_opt;
 	struct profile *times;
 };
 
@@ -101,6 +103,8 @@ static void bench_make(struct bench *b, enum conv_path path, struct pool *pool)
 				      .w = SIDE,
 				      .path = path,
 				      .train = train};
+	if (train)
+		b->opt.to = head_layer(b->model->graph);
 	b->net = net_new(b->model->graph, &b->opt, pool, &err);
 	if (!b->net)
 		bench_fail(&err);
@@ -110,7 +114,9 @@ static void bench_make(struct bench *b, enum conv_path path, struct pool *pool)
 		return;
 	loss_hyp_default(&hyp);
 	loss_hyp_scale(&hyp, MAPS, 80, SIDE);
-	b->loss = loss_new(b->model->graph, &hyp, b->n, SIDE, SIDE);
+	b->head_opt = (struct head_options){b->n, SIDE, SIDE, path, &hyp};
+	b->head = head_new(b->model->graph, &b->head_opt, pool);
+	head_load_params(b->head, b->model->params);
 	b->optim = optim_new(b->model->graph, OPTIM_SGD, b->opt.from);
 	b->grads = xcalloc(b->model->graph->nfloats, sizeof(float));
 	b->ema = xcalloc(b->model->graph->nfloats, sizeof(float));
@@ -121,8 +127,7 @@ static void bench_free(struct bench *b)
 {
 	net_free(b->net);
 	profile_free(b->times);
-	if (b->loss)
-		loss_free(b->loss);
+	head_free(b->head);
 	if (b->optim)
 		optim_free(b->optim);
 	free(b->grads);
@@ -134,7 +139,7 @@ static void bench_free(struct bench *b)
 static void train_step(struct bench *b)
 {
 	static const struct optim_rates rates = {{1e-5, 1e-5, 1e-5}, {0, 5e-4, 0}, .937};
-	struct view maps[MAPS], dmaps[MAPS];
+	struct view x[MAPS], dx[MAPS];
 	struct loss loss;
 	double t;
 	int i;
@@ -142,16 +147,17 @@ static void train_step(struct bench *b)
 	net_forward(b->net, b->n, b->model->params);
 	t = clock_seconds();
 	for (i = 0; i < MAPS; i++) {
-		maps[i] = net_output(b->net, i, b->n);
-		dmaps[i] = net_output_grad(b->net, i, b->n);
+		x[i] = net_output(b->net, i, b->n);
+		dx[i] = net_output_grad(b->net, i, b->n);
 	}
-	loss_detect(b->loss, b->pool, maps, b->n, b->targets, b->n * BOXES, dmaps, &loss);
-	profile_lap(b->times, "loss", t);
+	head_step(b->head, x, 0, b->n, b->n, b->targets, b->n * BOXES, dx, b->grads, &loss);
+	profile_lap(b->times, "head and loss", t);
 	net_backward(b->net, b->n, b->grads);
 	t = clock_seconds();
 	optim_step(b->optim, b->pool, &rates, b->model->params, b->grads, 1, b->ema, .999);
 	t = profile_lap(b->times, "optimiser", t);
 	net_load_params(b->net, b->model->params);
+	head_load_params(b->head, b->model->params);
 	profile_lap(b->times, "packing of weights", t);
 }
 
@@ -171,7 +177,7 @@ static double step_seconds(struct bench *b)
 static double step_flops(const struct bench *b)
 {
 	const struct graph *g = b->model->graph;
-	const int to = b->opt.to ? b->opt.to : g->nlayers;
+	const int to = b->kind == EDGE ? b->opt.to : g->nlayers;
 	double flops = 0;
 	int i;
 
@@ -200,6 +206,14 @@ static double yard_gf(struct bench_gemm *gemm)
 	return bench_gemm_flops(gemm) * 1e-9 / (bench_now(threads) - start);
 }
 
+static double planned(const struct bench *b)
+{
+	const struct graph *g = b->model->graph;
+
+	return (double)net_bytes(g, &b->opt, b->pool) +
+	       (b->head ? (double)head_bytes(g, &b->head_opt, b->pool) : 0);
+}
+
 static void run(const char *name, int repeats, enum conv_path path, struct pool *pool,
 		struct bench_gemm *gemm)
 {
@@ -221,8 +235,7 @@ static void run(const char *name, int repeats, enum conv_path path, struct pool 
 	ms = bench_median(times, repeats) * 1e3 / b.n;
 	gf = step_flops(&b) * 1e-6 / ms;
 	printf("%s\t%.2f\t%.1f\t%.1f\t%.1f%%\t%.0f\n", name, ms, times[0] * 1e3 / b.n, gf,
-	       100 * gf / bench_median(yard, repeats),
-	       (double)net_bytes(b.model->graph, &b.opt, pool) / 1048576);
+	       100 * gf / bench_median(yard, repeats), planned(&b) / 1048576);
 	if (b.profile)
 		print_profile(&b, path, all, repeats);
 	fflush(stdout);

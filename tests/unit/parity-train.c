@@ -2,6 +2,7 @@
 
 #include "base/mem.h"
 #include "io/json.h"
+#include "model/head.h"
 #include "nn/optim.h"
 
 #include <math.h>
@@ -16,7 +17,7 @@ struct training {
 	double slack; /* times the tolerances: what our own features, not theirs, may add */
 	float *params, *grads;
 	struct optim *optim;
-	struct loss_ctx *loss;
+	struct head *head;
 };
 
 static char *tensor_name(const struct training *t, const char *what, const char *name)
@@ -149,16 +150,17 @@ static size_t kept_step(struct training *t, size_t steps)
 static double train_loss(struct training *t, struct loss *l)
 {
 	struct parity *p = t->p;
-	struct view maps[GRAPH_MAX_LEVELS], dmaps[GRAPH_MAX_LEVELS];
+	struct view x[GRAPH_MAX_LEVELS], dx[GRAPH_MAX_LEVELS];
 	int i;
 
 	net_load_params(t->net, t->params);
+	head_load_params(t->head, t->params);
 	net_forward(t->net, p->n, t->params);
-	for (i = 0; i < p->model->graph->nl; i++) {
-		maps[i] = net_output(t->net, i, p->n);
-		dmaps[i] = net_output_grad(t->net, i, p->n);
+	for (i = 0; i < net_noutputs(t->net); i++) {
+		x[i] = net_output(t->net, i, p->n);
+		dx[i] = net_output_grad(t->net, i, p->n);
 	}
-	loss_detect(t->loss, p->pool, maps, p->n, p->targets, p->ntargets, dmaps, l);
+	head_step(t->head, x, 0, p->n, p->n, p->targets, p->ntargets, dx, t->grads, l);
 	net_backward(t->net, p->n, t->grads);
 	return p->n * (l->box + l->obj + l->cls);
 }
@@ -275,21 +277,22 @@ int parity_train(struct parity *p, const char *prefix, const char *label, int fr
 	const struct graph *g = p->model->graph;
 	struct training t = {
 		.p = p, .prefix = prefix, .label = label, .freeze = freeze, .slack = slack};
-	struct loss_hyp hyp = loss_gains(p);
+	const struct loss_hyp hyp = loss_gains(p);
+	const struct head_options head = {p->n, p->h, p->w, p->path, &hyp};
 	int rc;
 
-	t.net = parity_net(p, from, 0, true, freeze, false);
+	t.net = parity_net(p, from, head_layer(g), true, freeze, false);
 	if (!t.net)
 		return -1;
 	t.params = xreallocarray(NULL, g->nfloats, sizeof(float));
 	memcpy(t.params, p->model->params, g->nfloats * sizeof(float));
 	t.grads = xcalloc(g->nfloats, sizeof(float));
 	t.optim = optim_new(g, OPTIM_SGD, freeze);
-	t.loss = loss_new(g, &hyp, p->n, p->h, p->w);
+	t.head = head_new(g, &head, p->pool);
 	rc = run_steps(&t, from);
 	net_free(t.net);
 	optim_free(t.optim);
-	loss_free(t.loss);
+	head_free(t.head);
 	free(t.params);
 	free(t.grads);
 	return rc;

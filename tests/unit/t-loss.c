@@ -1,6 +1,6 @@
 #include "base/rng.h"
 #include "model/ciou.h"
-#include "model/detect.h"
+#include "model/head.h"
 #include "model/model.h"
 #include "unit.h"
 
@@ -12,12 +12,14 @@
 
 #define TEXT                                                                                       \
 	"nc: 3\nanchors: [[10,13, 16,30], [30,61, 62,45]]\nbackbone:\n"                            \
-	"- [-1, 1, Conv, [8, 3, 4]]\n- [-1, 1, Conv, [8, 3, 2]]\n"                                 \
+	"- [-1, 1, Conv, [16, 3, 4]]\n- [-1, 1, Conv, [16, 3, 2]]\n"                               \
 	"head:\n- [[0, 1], 1, Detect, [nc, anchors]]\n"
 
+/* The head's weights are the identity: what it reads are its maps, and the gradient it gives is theirs. */
 struct fixture {
 	struct model *m;
 	struct view maps[2], dmaps[2];
+	float *grads;
 };
 
 static struct view make_view(int h, int w, int c)
@@ -26,6 +28,17 @@ static struct view make_view(int h, int w, int c)
 
 	v.p = xcalloc((size_t)(N * h * w * c), sizeof(float));
 	return v;
+}
+
+static void identity(struct model *m, const char *name)
+{
+	const struct param *q = graph_param(m->graph, name);
+	float *w = m->params + q->offset;
+	size_t i;
+
+	assert_int_equal(q->count, 16 * 16);
+	for (i = 0; i < q->count; i++)
+		w[i] = i % 17 == 0;
 }
 
 static int setup(void **state)
@@ -38,6 +51,10 @@ static int setup(void **state)
 	f->m = model_new("x", TEXT, 0, &err);
 	if (!f->m)
 		fail_msg("%s", err.msg);
+	memset(f->m->params, 0, f->m->graph->nfloats * sizeof(float));
+	identity(f->m, "model.2.m.0.weight");
+	identity(f->m, "model.2.m.1.weight");
+	f->grads = xcalloc(f->m->graph->nfloats, sizeof(float));
 	rng_init(&r, 1, "test", 0);
 	for (i = 0; i < 2; i++) {
 		f->maps[i] = make_view(H / 4 >> i, W / 4 >> i, 2 * 8);
@@ -59,6 +76,7 @@ static int teardown(void **state)
 		free(f->dmaps[i].p);
 	}
 	model_free(f->m);
+	free(f->grads);
 	free(f);
 	return 0;
 }
@@ -82,12 +100,52 @@ static const struct loss_hyp hyps[] = {
 	 .label_smoothing = 0.1f},
 };
 
-static double total(struct fixture *f, struct loss_ctx *c, struct pool *pool, bool grad)
+static double sum(const struct loss *l)
 {
+	return N * (l->box + l->obj + l->cls);
+}
+
+static double total(struct fixture *f, const struct loss_hyp *hyp)
+{
+	struct loss_ctx *c = loss_new(f->m->graph, hyp, N, H, W);
 	struct loss l;
 
-	loss_detect(c, pool, f->maps, N, targets, ARRAY_LEN(targets), grad ? f->dmaps : NULL, &l);
-	return N * (l.box + l.obj + l.cls);
+	loss_detect(c, NULL, f->maps, N, targets, ARRAY_LEN(targets), &l);
+	loss_free(c);
+	return sum(&l);
+}
+
+static struct head *make_head(const struct fixture *f, const struct loss_hyp *hyp,
+			      struct pool *pool)
+{
+	const struct head_options o = {N, H, W, CONV_AUTO, hyp};
+	struct head *head = head_new(f->m->graph, &o, pool);
+
+	head_load_params(head, f->m->params);
+	return head;
+}
+
+/* The loss by the head, and the gradient in dmaps. */
+static double gradient(struct fixture *f, const struct loss_hyp *hyp, struct pool *pool)
+{
+	struct head *head = make_head(f, hyp, pool);
+	struct loss l;
+
+	head_step(head, f->maps, 0, N, N, targets, ARRAY_LEN(targets), f->dmaps, f->grads, &l);
+	head_free(head);
+	return sum(&l);
+}
+
+static void the_head_s_loss_is_that_of_whole_maps(void **state)
+{
+	struct fixture *f = *state;
+	size_t h;
+
+	for (h = 0; h < ARRAY_LEN(hyps); h++) {
+		const double want = total(f, &hyps[h]);
+
+		assert_true(fabs(gradient(f, &hyps[h], NULL) - want) < 1e-6 * want);
+	}
 }
 
 /* CIoU by its definition with a given alpha; a negative one asks for alpha itself. */
@@ -155,9 +213,7 @@ static void the_gradient_is_the_loss_s_slope(void **state)
 	int i, k, hits = 0;
 
 	for (h = 0; h < ARRAY_LEN(hyps); h++) {
-		struct loss_ctx *c = loss_new(f->m->graph, &hyps[h], N, H, W);
-
-		total(f, c, NULL, true);
+		gradient(f, &hyps[h], NULL);
 		for (i = 0; i < 2; i++)
 			for (k = 0; k < N * (H / 4 >> i) * (W / 4 >> i) * 16; k++) {
 				float *x = &f->maps[i].p[k], old = *x;
@@ -171,9 +227,9 @@ static void the_gradient_is_the_loss_s_slope(void **state)
 				if (k % 8 < 4)
 					continue;
 				*x = (float)(old + step);
-				up = total(f, c, NULL, false);
+				up = total(f, &hyps[h]);
 				*x = (float)(old - step);
-				down = total(f, c, NULL, false);
+				down = total(f, &hyps[h]);
 				*x = old;
 				slope = (up - down) / (2 * step);
 				hits += grad != 0;
@@ -181,7 +237,6 @@ static void the_gradient_is_the_loss_s_slope(void **state)
 					fail_msg("level %d, value %d: slope %g, gradient %g", i, k,
 						 slope, grad);
 			}
-		loss_free(c);
 	}
 	assert_true(hits > 100);
 }
@@ -191,14 +246,12 @@ static void the_box_gradient_is_its_slope(void **state)
 {
 	struct fixture *f = *state;
 	struct loss_hyp hyp = hyps[0];
-	struct loss_ctx *c;
 	int i, k, hits = 0;
 	double worst = 0, norm = 0;
 
 	hyp.obj = hyp.cls = 0;
 	hyp.box = 1;
-	c = loss_new(f->m->graph, &hyp, N, H, W);
-	total(f, c, NULL, true);
+	gradient(f, &hyp, NULL);
 	for (i = 0; i < 2; i++)
 		for (k = 0; k < N * (H / 4 >> i) * (W / 4 >> i) * 16; k++) {
 			float *x = &f->maps[i].p[k], old = *x;
@@ -209,9 +262,9 @@ static void the_box_gradient_is_its_slope(void **state)
 				continue;
 			assert_true(k % 8 < 4);
 			*x = old + 0.005f;
-			up = total(f, c, NULL, false);
+			up = total(f, &hyp);
 			*x = old - 0.005f;
-			slope = (up - total(f, c, NULL, false)) / 0.01;
+			slope = (up - total(f, &hyp)) / 0.01;
 			*x = old;
 			worst += (slope - grad) * (slope - grad);
 			norm += grad * grad;
@@ -220,43 +273,41 @@ static void the_box_gradient_is_its_slope(void **state)
 	assert_true(hits > 40);
 	/* what alpha's own slope adds */
 	assert_true(sqrt(worst / norm) < 0.1);
-	loss_free(c);
 }
 
-static void threads_and_writing_in_place_change_no_bit(void **state)
+static void threads_change_no_bit(void **state)
 {
 	struct fixture *f = *state;
-	struct loss_ctx *c = loss_new(f->m->graph, &hyps[1], N, H, W);
-	const double loss = total(f, c, NULL, true);
+	const double loss = gradient(f, &hyps[1], NULL);
 	const size_t bytes = N * H / 4 * W / 4 * 16 * sizeof(float);
-	float *first = xmalloc(bytes);
+	const size_t params = f->m->graph->nfloats * sizeof(float);
+	float *first = xmalloc(bytes), *grads = xmalloc(params);
 	int threads;
 
 	memcpy(first, f->dmaps[0].p, bytes);
+	memset(f->grads, 0, params);
+	gradient(f, &hyps[1], NULL);
+	memcpy(grads, f->grads, params);
 	for (threads = 1; threads <= 3; threads++) {
 		struct pool *pool = pool_new(threads);
 
 		memset(f->dmaps[0].p, 0x7f, bytes);
-		assert_true(total(f, c, pool, true) == loss);
+		memset(f->grads, 0, params);
+		assert_true(gradient(f, &hyps[1], pool) == loss);
 		assert_memory_equal(f->dmaps[0].p, first, bytes);
+		assert_memory_equal(f->grads, grads, params);
 		pool_free(pool);
 	}
-	{
-		struct loss l;
-
-		loss_detect(c, NULL, f->maps, N, targets, ARRAY_LEN(targets), f->maps, &l);
-		assert_memory_equal(f->maps[0].p, first, bytes);
-	}
 	free(first);
-	loss_free(c);
+	free(grads);
 }
 
 static void parts_of_a_batch_are_shares_of_its_loss(void **state)
 {
 	struct fixture *f = *state;
-	struct loss_ctx *c = loss_new(f->m->graph, &hyps[1], N, H, W);
-	const double loss = total(f, c, NULL, true);
-	double sum = 0;
+	const double loss = gradient(f, &hyps[1], NULL);
+	struct head *head = make_head(f, &hyps[1], NULL);
+	double all = 0;
 	int image, i, k;
 
 	for (image = 0; image < N; image++) {
@@ -268,9 +319,9 @@ static void parts_of_a_batch_are_shares_of_its_loss(void **state)
 			maps[i].p += (size_t)image * view_image(&maps[i]);
 			dmaps[i].p = xcalloc(view_image(&maps[i]), sizeof(float));
 		}
-		loss_detect_part(c, NULL, maps, image, 1, N, targets, ARRAY_LEN(targets), dmaps,
-				 &l);
-		sum += N * (l.box + l.obj + l.cls);
+		head_step(head, maps, image, 1, N, targets, ARRAY_LEN(targets), dmaps, f->grads,
+			  &l);
+		all += sum(&l);
 		for (i = 0; i < 2; i++) {
 			const float *want = view_at(&f->dmaps[i], image, 0, 0);
 
@@ -280,19 +331,19 @@ static void parts_of_a_batch_are_shares_of_its_loss(void **state)
 			free(dmaps[i].p);
 		}
 	}
-	assert_true(fabs(sum - loss) <= 1e-9 * loss);
-	loss_free(c);
+	assert_true(fabs(all - loss) <= 1e-9 * loss);
+	head_free(head);
 }
 
 static void no_targets_leave_objectness_alone(void **state)
 {
 	struct fixture *f = *state;
-	struct loss_ctx *c = loss_new(f->m->graph, &hyps[0], N, H, W);
+	struct head *head = make_head(f, &hyps[0], NULL);
 	struct loss l;
 	double want = 0;
 	int i, k;
 
-	loss_detect(c, NULL, f->maps, N, NULL, 0, f->dmaps, &l);
+	head_step(head, f->maps, 0, N, N, NULL, 0, f->dmaps, f->grads, &l);
 	assert_true(l.box == 0 && l.cls == 0);
 	for (i = 0; i < 2; i++) {
 		const int cells = N * (H / 4 >> i) * (W / 4 >> i) * 2;
@@ -306,7 +357,7 @@ static void no_targets_leave_objectness_alone(void **state)
 		}
 	}
 	assert_true(fabs(l.obj - want) < 1e-6 * want);
-	loss_free(c);
+	head_free(head);
 }
 
 static void gains_scale_as_theirs_do(void **state)
@@ -325,10 +376,10 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(ciou_s_gradient_is_its_slope),
+		cmocka_unit_test(the_head_s_loss_is_that_of_whole_maps),
 		cmocka_unit_test(the_gradient_is_the_loss_s_slope),
 		cmocka_unit_test(the_box_gradient_is_its_slope),
-		cmocka_unit_test_setup_teardown(threads_and_writing_in_place_change_no_bit, setup,
-						teardown),
+		cmocka_unit_test(threads_change_no_bit),
 		cmocka_unit_test(parts_of_a_batch_are_shares_of_its_loss),
 		cmocka_unit_test(no_targets_leave_objectness_alone),
 		cmocka_unit_test(gains_scale_as_theirs_do),
