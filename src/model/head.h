@@ -3,8 +3,8 @@
  * backward, in one.
  *
  * The loss looks at the objectness of every cell, but at boxes and classes only where a target is
- * matched: of YOLOv5n at 640 pixels at some hundred of 25,200 predictions an image, while their 255
- * channels a cell are an eighth of the network's multiplications and its widest maps. So the head
+ * matched: of YOLOv5n at 640 pixels at some hundred of 25,200 predictions an image, while its 255
+ * channels a cell are a twelfth of the network's multiplications and its widest maps. So the head
  * computes objectness (na channels) everywhere and the rest at the matches alone. What is left out is
  * neither read by the loss nor has it a gradient: the results are those of whole maps.
  *

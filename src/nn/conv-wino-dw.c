@@ -21,6 +21,7 @@
 #define MOST_FLOATS  (2 << 20) /* of all copies together: 8 MiB */
 #define MOST_SLICES  32
 #define SLICE_TILES  64 /* summing a copy costs about 4 tiles' work */
+#define FEW_JOBS     2  /* with fewer a thread would have none: x becomes points once more */
 #define SUM_CHANNELS 16 /* input channels per job of the final sum */
 
 struct dw {
@@ -51,6 +52,7 @@ static struct dw plan(const struct conv *c, int n)
 	d.splits = min_int(units, (int)((sums + PART_FLOATS - 1) / PART_FLOATS));
 	d.slices = min_int(MOST_SLICES, min_int(d.tiles / SLICE_TILES, (int)(MOST_FLOATS / sums)));
 	d.slices = max_int(d.slices, 1);
+	d.splits = max_int(d.splits, min_int(units, ceil_div(FEW_JOBS, d.slices)));
 	share = ceil_div(units, d.splits) * UNIT;
 	d.most = min_int(MOST_TILES, BLOCK_FLOATS / (p->points * (in + share)));
 	d.most = max_int(d.most, FEW_TILES);
