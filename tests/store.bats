@@ -64,6 +64,11 @@ start_nginx() {
 	fail "$(cat log.nginx)"
 }
 
+# The file's name that libcurl is loaded by.
+libcurl_soname() {
+	grep -o 'LIBCURL_SONAME=[^ ]*' "$MIST_BUILDDIR/config.status" | grep -o -m 1 'libcurl[^"\\]*'
+}
+
 extract() {
 	mist mist-extract -c 1 --img 64 -e 1 "$@"
 }
@@ -214,5 +219,21 @@ extract() {
 	mist mist-aggregate --nonsense -o http://127.0.0.1:1/y http://127.0.0.1:1/x
 	assert_status 2
 	mist mist-aggregate --help -o http://127.0.0.1:1/y
+	assert_ok
+}
+
+@test "where libcurl is missing, broken or another, only what lies elsewhere is out of reach" {
+	grep -q LIBCURL_SONAME "$MIST_BUILDDIR/config.status" || skip "libcurl is linked here"
+	soname=$(libcurl_soname)
+	mkdir lib
+	printf x >"lib/$soname"
+	LD_LIBRARY_PATH=$PWD/lib mist mist-aggregate -q -o http://127.0.0.1:1/y w.st
+	assert_one_line_error 4 "cannot load '$soname': "
+	assert_says 'file too short'
+	cp "$(ldd "$(prog mist-aggregate)" | awk '/libjansson/ { print $3 }')" "lib/$soname"
+	LD_LIBRARY_PATH=$PWD/lib mist coco-fetch -q -d got http://127.0.0.1:1/x
+	assert_one_line_error 4 'undefined symbol: curl_'
+	[ ! -d got ] || assert_empty_dir got
+	LD_LIBRARY_PATH=$PWD/lib mist mist-aggregate -q -o y.st w.st
 	assert_ok
 }

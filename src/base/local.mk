@@ -5,6 +5,7 @@ libmist_a_SOURCES += \
 	src/base/clirow.c src/base/clirow.h \
 	src/base/clock.c src/base/clock.h \
 	src/base/comm.c src/base/comm.h \
+	src/base/dynlib.c src/base/dynlib.h \
 	src/base/err.c src/base/err.h \
 	src/base/file.c src/base/file.h \
 	src/base/ints.h \
@@ -14,4 +15,4 @@ libmist_a_SOURCES += \
 	src/base/pool.c src/base/pool.h \
 	src/base/rng.c src/base/rng.h
 
-unit_tests += tests/unit/t-base tests/unit/t-clirow tests/unit/t-comm tests/unit/t-nearest
+unit_tests += tests/unit/t-base tests/unit/t-clirow tests/unit/t-comm tests/unit/t-dynlib tests/unit/t-nearest

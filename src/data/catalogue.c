@@ -4,7 +4,7 @@
 #include "base/mem.h"
 #include "base/num.h"
 #include "io/digest.h"
-#include "io/http.h"
+#include "io/url.h"
 
 #include <ctype.h>
 #include <stdlib.h>
@@ -86,9 +86,9 @@ static int begin_file(struct parser *p, const char *name)
 static int add_url(struct parser *p, const char *url)
 {
 	struct source_file *f = p->file;
-	char *path = http_local_path(url);
+	char *path = url_local_path(url);
 
-	if (!path && !http_is_url(url))
+	if (!path && !url_is_http(url))
 		return fault(p, "neither an http:, https: nor file: URL:", url);
 	f->urls = xreallocarray(f->urls, f->nurls + 1, sizeof(*f->urls));
 	if (path) {

@@ -6,6 +6,7 @@
 #include "io/digest.h"
 #include "io/http.h"
 #include "io/unpack.h"
+#include "io/url.h"
 
 #include <fcntl.h>
 #include <stdlib.h>
@@ -142,14 +143,14 @@ static int obtain(struct fetcher *f, const struct source_file *file, const char 
 
 	*local = NULL;
 	for (i = 0; i < file->nurls; i += n) {
-		char *here = http_local_path(file->urls[i]);
+		char *here = url_local_path(file->urls[i]);
 		int rc;
 
 		n = 1;
 		if (here) {
 			rc = verify(f, file, here);
 		} else {
-			while (i + n < file->nurls && http_is_url(file->urls[i + n]))
+			while (i + n < file->nurls && url_is_http(file->urls[i + n]))
 				n++;
 			rc = fetch_url(f, file, (const char *const *)file->urls + i, n, path);
 		}
@@ -440,8 +441,8 @@ int fetch(const struct catalogue *known, const char *operand, const struct fetch
 	*path = NULL;
 	if (s)
 		return fetch_known(&f, s, path);
-	local = http_local_path(operand);
-	if (!local && !http_is_url(operand)) {
+	local = url_local_path(operand);
+	if (!local && !url_is_http(operand)) {
 		if (!path_exists(operand))
 			return unknown(known, operand, err);
 		local = xstrdup(operand);
@@ -451,7 +452,7 @@ int fetch(const struct catalogue *known, const char *operand, const struct fetch
 		free(local);
 		return rc;
 	}
-	name = local ? xstrdup(path_base(local)) : http_file_name(operand);
+	name = local ? xstrdup(path_base(local)) : url_file_name(operand);
 	url = local ? xasprintf("file:%s", local) : xstrdup(operand);
 	if (!name)
 		rc = err_set(err, STATUS_INPUT, "cannot fetch '%s': it names no file", operand);

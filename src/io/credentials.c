@@ -206,25 +206,37 @@ int credentials_s3(struct credentials *c, const char *shown, const char *profile
 /* ------------------------------------------------------------------ HTTP */
 
 /* A token in clear would be everybody's; this machine is nobody's wire. */
-static bool may_carry_token(const char *url)
+static bool may_carry_token(const struct libcurl *lib, const char *url)
 {
 	static const char *const hosts[] = {"localhost", "127.0.0.1", "[::1]"};
 	char *scheme = NULL, *host = NULL;
-	CURLU *parts = curl_url();
+	CURLU *parts = lib->curl_url();
 	bool may = false;
 	size_t i;
 
-	if (parts && !curl_url_set(parts, CURLUPART_URL, url, 0) &&
-	    !curl_url_get(parts, CURLUPART_SCHEME, &scheme, 0) &&
-	    !curl_url_get(parts, CURLUPART_HOST, &host, 0)) {
+	if (parts && !lib->curl_url_set(parts, CURLUPART_URL, url, 0) &&
+	    !lib->curl_url_get(parts, CURLUPART_SCHEME, &scheme, 0) &&
+	    !lib->curl_url_get(parts, CURLUPART_HOST, &host, 0)) {
 		may = !strcmp(scheme, "https");
 		for (i = 0; i < ARRAY_LEN(hosts); i++)
 			may |= !strcasecmp(host, hosts[i]);
 	}
-	curl_free(scheme);
-	curl_free(host);
-	curl_url_cleanup(parts);
+	lib->curl_free(scheme);
+	lib->curl_free(host);
+	lib->curl_url_cleanup(parts);
 	return may;
+}
+
+static int check_token(const char *url, struct err *err)
+{
+	struct libcurl lib;
+
+	if (libcurl_load(&lib, err))
+		return -1;
+	return may_carry_token(&lib, url)
+		       ? 0
+		       : err_set(err, STATUS_PRIVACY,
+				 "refused: a bearer token is not sent in clear, over http:");
 }
 
 static int get_token(struct credentials *c, struct err *err)
@@ -251,9 +263,8 @@ int credentials_http(struct credentials *c, const char *url, struct err *err)
 
 	*c = (struct credentials){0};
 	rc = get_token(c, err);
-	if (!rc && c->bearer && !may_carry_token(url))
-		rc = err_set(err, STATUS_PRIVACY,
-			     "refused: a bearer token is not sent in clear, over http:");
+	if (!rc && c->bearer)
+		rc = check_token(url, err);
 	if (!rc && !c->bearer) {
 		netrc = choose_file("NETRC", ".netrc");
 		if (netrc && path_exists(netrc)) {

@@ -3,10 +3,10 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "io/part.h"
+#include "io/url.h"
 #include "io/wire.h"
 
 #include <ctype.h>
-#include <curl/curl.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -31,6 +31,7 @@ struct transfer {
 	const struct http_request *rq;
 	const char *url;
 	struct part *part;
+	struct libcurl lib;
 	CURL *curl;
 	uint64_t start;    /* bytes that were there when the attempt began */
 	bool answered;     /* the first byte of the body has come */
@@ -42,69 +43,6 @@ struct transfer {
 	long pause;        /* its Retry-After */
 	struct err *err;
 };
-
-bool http_is_url(const char *text)
-{
-	return !strncasecmp(text, "http://", 7) || !strncasecmp(text, "https://", 8);
-}
-
-static char *decoded(const char *text, size_t len)
-{
-	int n = 0;
-	char *plain = curl_easy_unescape(NULL, text, (int)len, &n), *copy = NULL;
-
-	if (plain && !memchr(plain, '\0', (size_t)n))
-		copy = xstrdup(plain);
-	curl_free(plain);
-	return copy;
-}
-
-char *http_local_path(const char *url)
-{
-	const char *path = url + 5;
-
-	if (strncasecmp(url, "file:", 5))
-		return NULL;
-	if (!strncmp(path, "//localhost/", 12))
-		path += 11;
-	else if (!strncmp(path, "///", 3))
-		path += 2;
-	else if (!strncmp(path, "//", 2))
-		return NULL;
-	return path_exists(path) ? xstrdup(path) : decoded(path, strlen(path));
-}
-
-char *http_file_name(const char *url)
-{
-	const char *host = strstr(url, "://"), *path = host ? strchr(host + 3, '/') : url;
-	size_t len = path ? strcspn(path, "?#") : 0, at = len;
-	char *name;
-
-	while (at && path[at - 1] != '/')
-		at--;
-	name = at < len ? decoded(path + at, len - at) : NULL;
-	if (!name || name[0] == '.' || strpbrk(name, "/\\\n")) {
-		free(name);
-		return NULL;
-	}
-	return name;
-}
-
-char *http_shown(const char *url)
-{
-	CURLU *parts = curl_url();
-	char *clean = NULL, *shown;
-
-	if (parts && !curl_url_set(parts, CURLUPART_URL, url, 0)) {
-		(void)curl_url_set(parts, CURLUPART_USER, NULL, 0);
-		(void)curl_url_set(parts, CURLUPART_PASSWORD, NULL, 0);
-		(void)curl_url_get(parts, CURLUPART_URL, &clean, 0);
-	}
-	shown = xstrdup(clean ? clean : url);
-	curl_free(clean);
-	curl_url_cleanup(parts);
-	return shown;
-}
 
 /* The value of header NAME in LINE, without the white space around it, when it is that header. */
 static bool header_value(const char *line, size_t len, const char *name, char *out, size_t size)
@@ -146,7 +84,7 @@ static size_t on_header(char *line, size_t one, size_t len, void *ctx)
 
 static int fail(struct transfer *t, enum status status, const char *cause)
 {
-	char *shown = http_shown(t->url);
+	char *shown = url_shown(t->url);
 
 	t->failed = true;
 	err_set(t->err, status, "cannot fetch '%s': %s", shown, cause);
@@ -162,7 +100,7 @@ static int begin_body(struct transfer *t)
 	int rc = 0;
 
 	t->answered = true;
-	curl_easy_getinfo(t->curl, CURLINFO_RESPONSE_CODE, &code);
+	libcurl_get(&t->lib, t->curl, CURLINFO_RESPONSE_CODE, &code);
 	if (code == 206 && t->start && t->range_at == t->start)
 		return 0;
 	if (code == 206)
@@ -171,7 +109,7 @@ static int begin_body(struct transfer *t)
 		t->failed = true;
 		return -1;
 	}
-	shown = http_shown(t->url);
+	shown = url_shown(t->url);
 	if (part_note(t->part, shown,
 		      t->etag[0]       ? t->etag
 		      : t->modified[0] ? t->modified
@@ -242,7 +180,7 @@ static bool may_resume(const struct transfer *t)
 
 	if (!p->have || t->rq->sha256)
 		return p->have > 0;
-	shown = http_shown(t->url);
+	shown = url_shown(t->url);
 	same = p->validator && p->url && !strcmp(shown, p->url);
 	free(shown);
 	return same;
@@ -258,10 +196,10 @@ static struct curl_slist *resume_headers(struct transfer *t)
 		return NULL;
 	t->start = t->part->have;
 	snprintf(range, sizeof(range), "%llu-", (unsigned long long)t->start);
-	curl_easy_setopt(t->curl, CURLOPT_RANGE, range);
+	libcurl_set(&t->lib, t->curl, CURLOPT_RANGE, range);
 	if (t->part->validator && !t->rq->sha256) {
 		line = xasprintf("If-Range: %s", t->part->validator);
-		headers = curl_slist_append(NULL, line);
+		headers = t->lib.curl_slist_append(NULL, line);
 		free(line);
 	}
 	return headers;
@@ -271,28 +209,29 @@ static void set_options(struct transfer *t, char *message)
 {
 	const struct http_request *rq = t->rq;
 	bool tls = !strncasecmp(t->url, "https:", 6);
+	const struct libcurl *lib = &t->lib;
 	CURL *c = t->curl;
 
-	curl_easy_setopt(c, CURLOPT_URL, t->url);
-	curl_easy_setopt(c, CURLOPT_ERRORBUFFER, message);
-	curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, "http,https");
-	curl_easy_setopt(c, CURLOPT_REDIR_PROTOCOLS_STR, tls ? "https" : "http,https");
-	curl_easy_setopt(c, CURLOPT_FOLLOWLOCATION, 1L);
-	curl_easy_setopt(c, CURLOPT_MAXREDIRS, REDIRECTS);
-	curl_easy_setopt(c, CURLOPT_FAILONERROR, 1L);
-	curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
-	curl_easy_setopt(c, CURLOPT_USERAGENT, rq->agent ? rq->agent : "mistutils");
-	curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT, CONNECT_SECONDS);
-	curl_easy_setopt(c, CURLOPT_LOW_SPEED_LIMIT, STALL_BYTES);
-	curl_easy_setopt(c, CURLOPT_LOW_SPEED_TIME,
-			 rq->stall_seconds ? rq->stall_seconds : STALL_SECONDS);
-	curl_easy_setopt(c, CURLOPT_HEADERFUNCTION, on_header);
-	curl_easy_setopt(c, CURLOPT_HEADERDATA, t);
-	curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, on_body);
-	curl_easy_setopt(c, CURLOPT_WRITEDATA, t);
-	curl_easy_setopt(c, CURLOPT_NOPROGRESS, 0L);
-	curl_easy_setopt(c, CURLOPT_XFERINFOFUNCTION, on_progress);
-	curl_easy_setopt(c, CURLOPT_XFERINFODATA, t);
+	libcurl_set(lib, c, CURLOPT_URL, t->url);
+	libcurl_set(lib, c, CURLOPT_ERRORBUFFER, message);
+	libcurl_set(lib, c, CURLOPT_PROTOCOLS_STR, "http,https");
+	libcurl_set(lib, c, CURLOPT_REDIR_PROTOCOLS_STR, tls ? "https" : "http,https");
+	libcurl_set(lib, c, CURLOPT_FOLLOWLOCATION, 1L);
+	libcurl_set(lib, c, CURLOPT_MAXREDIRS, REDIRECTS);
+	libcurl_set(lib, c, CURLOPT_FAILONERROR, 1L);
+	libcurl_set(lib, c, CURLOPT_NOSIGNAL, 1L);
+	libcurl_set(lib, c, CURLOPT_USERAGENT, rq->agent ? rq->agent : "mistutils");
+	libcurl_set(lib, c, CURLOPT_CONNECTTIMEOUT, CONNECT_SECONDS);
+	libcurl_set(lib, c, CURLOPT_LOW_SPEED_LIMIT, STALL_BYTES);
+	libcurl_set(lib, c, CURLOPT_LOW_SPEED_TIME,
+		    rq->stall_seconds ? rq->stall_seconds : STALL_SECONDS);
+	libcurl_set(lib, c, CURLOPT_HEADERFUNCTION, on_header);
+	libcurl_set(lib, c, CURLOPT_HEADERDATA, t);
+	libcurl_set(lib, c, CURLOPT_WRITEFUNCTION, on_body);
+	libcurl_set(lib, c, CURLOPT_WRITEDATA, t);
+	libcurl_set(lib, c, CURLOPT_NOPROGRESS, 0L);
+	libcurl_set(lib, c, CURLOPT_XFERINFOFUNCTION, on_progress);
+	libcurl_set(lib, c, CURLOPT_XFERINFODATA, t);
 }
 
 static enum outcome judge(struct transfer *t, CURLcode rc, const char *message)
@@ -309,13 +248,13 @@ static enum outcome judge(struct transfer *t, CURLcode rc, const char *message)
 	}
 	if (t->failed)
 		return t->err->status == STATUS_SYSTEM ? STOP : NEXT;
-	curl_easy_getinfo(t->curl, CURLINFO_RESPONSE_CODE, &code);
-	curl_easy_getinfo(t->curl, CURLINFO_RETRY_AFTER, &wait);
+	libcurl_get(&t->lib, t->curl, CURLINFO_RESPONSE_CODE, &code);
+	libcurl_get(&t->lib, t->curl, CURLINFO_RETRY_AFTER, &wait);
 	t->pause = (long)wait;
 	if (rc == CURLE_HTTP_RETURNED_ERROR)
 		snprintf(cause, sizeof(cause), "the server answered %ld", code);
 	else
-		wire_cause(rc, message, cause, sizeof(cause));
+		wire_cause(&t->lib, rc, message, cause, sizeof(cause));
 	fail(t, STATUS_NETWORK, cause);
 	if (code == 416 && t->start) /* our part is no beginning of what is there now */
 		return part_restart(t->part, t->err) ? STOP : AGAIN;
@@ -332,21 +271,21 @@ static enum outcome attempt(struct transfer *t)
 	t->etag[0] = t->modified[0] = '\0';
 	t->range_at = 0;
 	t->pause = 0;
-	t->curl = curl_easy_init();
+	t->curl = t->lib.curl_easy_init();
 	if (!t->curl) {
 		fail(t, STATUS_SYSTEM, "libcurl could not be started");
 		return STOP;
 	}
 	set_options(t, message);
 	headers = resume_headers(t);
-	wire_authorise(t->curl, t->rq->auth, NULL, &headers);
-	curl_easy_setopt(t->curl, CURLOPT_HTTPHEADER, headers);
-	outcome = judge(t, curl_easy_perform(t->curl), message);
+	wire_authorise(&t->lib, t->curl, t->rq->auth, NULL, &headers);
+	libcurl_set(&t->lib, t->curl, CURLOPT_HTTPHEADER, headers);
+	outcome = judge(t, t->lib.curl_easy_perform(t->curl), message);
 	/* An empty file has no first byte, so what was there must go here. */
 	if (outcome == DONE && !t->answered && !t->start && part_restart(t->part, t->err))
 		outcome = STOP;
-	curl_slist_free_all(headers);
-	curl_easy_cleanup(t->curl);
+	t->lib.curl_slist_free_all(headers);
+	t->lib.curl_easy_cleanup(t->curl);
 	return outcome;
 }
 
@@ -457,7 +396,7 @@ int http_get(const struct http_request *rq, const char *path, char sha256[65], s
 	BUG_IF(rq->nurls == 0);
 	if (sodium_init() < 0)
 		return err_set(err, STATUS_SYSTEM, "libsodium could not be started");
-	if (part_open(&part, path, err))
+	if (libcurl_load(&t.lib, err) || part_open(&part, path, err))
 		return -1;
 	if (rq->size && part.have > rq->size && part_restart(&part, err))
 		outcome = STOP;

@@ -52,17 +52,4 @@ struct http_request {
  */
 int http_get(const struct http_request *rq, const char *path, char sha256[65], struct err *err);
 
-/* True for "http:" and "https:" URLs, in any case of letters. */
-bool http_is_url(const char *text);
-/*
- * The path of a "file:" URL (file:PATH, file:///PATH), percent-decoded unless it exists as it
- * stands; NULL: no such URL, or one of another host. The caller frees.
- */
-char *http_local_path(const char *url);
-/* The last component of the URL's path, percent-decoded; NULL: it makes no file name. The caller
- * frees. */
-char *http_file_name(const char *url);
-/* The URL without user name and password, for messages; the caller frees. */
-char *http_shown(const char *url);
-
 #endif

@@ -27,13 +27,15 @@ EXTRA_DIST += tests/fuzz/memfile.h
 # Elsewhere: object stores and servers as operands and outputs.
 libmist_a_SOURCES += \
 	src/io/credentials.c src/io/credentials.h \
+	src/io/libcurl.c src/io/libcurl.h \
 	src/io/store.c src/io/store.h \
 	src/io/wire.c src/io/wire.h \
-	src/io/upload.c src/io/upload.h
+	src/io/upload.c src/io/upload.h \
+	src/io/url.c src/io/url.h
 
-unit_tests += tests/unit/t-digest tests/unit/t-golden tests/unit/t-image tests/unit/t-npy \
+unit_tests += tests/unit/t-digest tests/unit/t-golden tests/unit/t-image tests/unit/t-libcurl tests/unit/t-npy \
 	tests/unit/t-safetensors tests/unit/t-store tests/unit/t-tarstream tests/unit/t-torchpt \
-	tests/unit/t-unpack tests/unit/t-yaml
+	tests/unit/t-unpack tests/unit/t-url tests/unit/t-yaml
 fuzz_targets += tests/fuzz/fuzz-exif tests/fuzz/fuzz-image tests/fuzz/fuzz-json \
 	tests/fuzz/fuzz-npy tests/fuzz/fuzz-safetensors tests/fuzz/fuzz-store tests/fuzz/fuzz-tarstream \
 	tests/fuzz/fuzz-torchpt tests/fuzz/fuzz-unpack tests/fuzz/fuzz-yaml

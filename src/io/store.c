@@ -5,6 +5,7 @@
 #include "io/digest.h"
 #include "io/http.h"
 #include "io/upload.h"
+#include "io/url.h"
 
 #include <fcntl.h>
 #include <sodium.h>
@@ -54,7 +55,7 @@ struct store {
 
 bool store_is_remote(const char *text)
 {
-	return !strncmp(text, "s3://", 5) || http_is_url(text);
+	return !strncmp(text, "s3://", 5) || url_is_http(text);
 }
 
 /* ------------------------------------------------------------------ names */
@@ -98,7 +99,7 @@ static int find(const char *text, const char *profile, struct credentials *c, ch
 		struct err *err)
 {
 	*url = NULL;
-	if (http_is_url(text)) {
+	if (url_is_http(text)) {
 		*url = xstrdup(text);
 		return credentials_http(c, text, err);
 	}
@@ -113,7 +114,7 @@ static int find(const char *text, const char *profile, struct credentials *c, ch
 /* What the file is called in a folder of its own, which suffixes and clients' names depend on. */
 static char *local_name(const struct store *s, int i, const char *text)
 {
-	char *name = http_file_name(text), *path;
+	char *name = url_file_name(text), *path;
 
 	if (!name)
 		name = xstrdup("file");
@@ -273,7 +274,7 @@ static void rename_in(struct err *err, const char *user, const char *what)
 
 	if (!at)
 		return;
-	shown = http_shown(user);
+	shown = url_shown(user);
 	text = xasprintf("%.*s%s%s", (int)(at - err->msg), err->msg, shown, at + strlen(what));
 	snprintf(err->msg, sizeof(err->msg), "%s", text);
 	free(shown);
@@ -308,7 +309,7 @@ int store_fetch(const char *text, const char *profile, const char *sha256, const
 int store_send(const char *text, const char *profile, const char *path, struct err *err)
 {
 	struct credentials c = {.bearer = NULL};
-	char *url = NULL, *shown = http_shown(text);
+	char *url = NULL, *shown = url_shown(text);
 	int rc = find(text, profile, &c, &url, err);
 
 	if (!rc && path_is_dir(path))
@@ -328,10 +329,11 @@ int store_send(const char *text, const char *profile, const char *path, struct e
 	return rc;
 }
 
-/* Credentials of outputs too are looked for before the work, not after it. */
+/* What outputs need, credentials and libcurl, is looked for before the work, not after it. */
 static int before(void *ctx, struct err *err)
 {
 	struct store *s = ctx;
+	struct libcurl lib;
 	int i, rc = 0;
 
 	for (i = 0; i < s->n; i++)
@@ -339,7 +341,7 @@ static int before(void *ctx, struct err *err)
 			return err_set(err, STATUS_USAGE,
 				       "'%s' lies elsewhere: that option takes what is here",
 				       s->list[i].text);
-	rc = make_folder(s, err);
+	rc = libcurl_load(&lib, err) || make_folder(s, err) ? -1 : 0;
 	for (i = 0; i < s->n && !rc; i++) {
 		struct credentials c = {.bearer = NULL};
 		char *dir = path_dir(s->list[i].local), *url = NULL;

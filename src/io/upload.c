@@ -22,6 +22,12 @@
 #define MAX_ANSWER    (1u << 20)
 #define MAX_TOKEN     1024
 
+/* Where to, and with what. */
+struct sender {
+	struct upload to;
+	struct libcurl lib;
+};
+
 /* One request: a piece of a file, a text, or nothing. */
 struct request {
 	const char *method, *url;
@@ -87,36 +93,36 @@ static size_t on_header(char *data, size_t one, size_t len, void *ctx)
 	return one * len;
 }
 
-static void set_body(CURL *c, struct request *r)
+static void set_body(const struct libcurl *lib, CURL *c, struct request *r)
 {
 	if (r->fd >= 0) {
-		curl_easy_setopt(c, CURLOPT_UPLOAD, 1L);
-		curl_easy_setopt(c, CURLOPT_INFILESIZE_LARGE, (curl_off_t)r->size);
-		curl_easy_setopt(c, CURLOPT_READFUNCTION, on_read);
-		curl_easy_setopt(c, CURLOPT_READDATA, r);
-		curl_easy_setopt(c, CURLOPT_SEEKFUNCTION, on_seek);
-		curl_easy_setopt(c, CURLOPT_SEEKDATA, r);
+		libcurl_set(lib, c, CURLOPT_UPLOAD, 1L);
+		libcurl_set(lib, c, CURLOPT_INFILESIZE_LARGE, (curl_off_t)r->size);
+		libcurl_set(lib, c, CURLOPT_READFUNCTION, on_read);
+		libcurl_set(lib, c, CURLOPT_READDATA, r);
+		libcurl_set(lib, c, CURLOPT_SEEKFUNCTION, on_seek);
+		libcurl_set(lib, c, CURLOPT_SEEKDATA, r);
 	} else if (r->text) {
-		curl_easy_setopt(c, CURLOPT_POSTFIELDS, r->text);
+		libcurl_set(lib, c, CURLOPT_POSTFIELDS, r->text);
 	}
-	curl_easy_setopt(c, CURLOPT_CUSTOMREQUEST, r->method);
+	libcurl_set(lib, c, CURLOPT_CUSTOMREQUEST, r->method);
 }
 
-static void set_options(CURL *c, struct request *r, char *message)
+static void set_options(const struct libcurl *lib, CURL *c, struct request *r, char *message)
 {
-	curl_easy_setopt(c, CURLOPT_URL, r->url);
-	curl_easy_setopt(c, CURLOPT_ERRORBUFFER, message);
-	curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, "http,https");
-	curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
-	curl_easy_setopt(c, CURLOPT_USERAGENT, "mistutils");
-	curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT, CONNECT_SECONDS);
-	curl_easy_setopt(c, CURLOPT_LOW_SPEED_LIMIT, STALL_BYTES);
-	curl_easy_setopt(c, CURLOPT_LOW_SPEED_TIME, STALL_SECONDS);
-	curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, on_answer);
-	curl_easy_setopt(c, CURLOPT_WRITEDATA, r);
-	curl_easy_setopt(c, CURLOPT_HEADERFUNCTION, on_header);
-	curl_easy_setopt(c, CURLOPT_HEADERDATA, r);
-	set_body(c, r);
+	libcurl_set(lib, c, CURLOPT_URL, r->url);
+	libcurl_set(lib, c, CURLOPT_ERRORBUFFER, message);
+	libcurl_set(lib, c, CURLOPT_PROTOCOLS_STR, "http,https");
+	libcurl_set(lib, c, CURLOPT_NOSIGNAL, 1L);
+	libcurl_set(lib, c, CURLOPT_USERAGENT, "mistutils");
+	libcurl_set(lib, c, CURLOPT_CONNECTTIMEOUT, CONNECT_SECONDS);
+	libcurl_set(lib, c, CURLOPT_LOW_SPEED_LIMIT, STALL_BYTES);
+	libcurl_set(lib, c, CURLOPT_LOW_SPEED_TIME, STALL_SECONDS);
+	libcurl_set(lib, c, CURLOPT_WRITEFUNCTION, on_answer);
+	libcurl_set(lib, c, CURLOPT_WRITEDATA, r);
+	libcurl_set(lib, c, CURLOPT_HEADERFUNCTION, on_header);
+	libcurl_set(lib, c, CURLOPT_HEADERDATA, r);
+	set_body(lib, c, r);
 }
 
 char *upload_xml_text(const char *xml, const char *name)
@@ -147,7 +153,7 @@ static void answer_cause(const struct request *r, long code, char *out, size_t s
 }
 
 /* Of the body, to be signed. */
-static int digest_body(const struct upload *u, const struct request *r, char hex[DIGEST_HEX],
+static int digest_body(const struct sender *s, const struct request *r, char hex[DIGEST_HEX],
 		       struct err *err)
 {
 	char block[1 << 16];
@@ -164,7 +170,7 @@ static int digest_body(const struct upload *u, const struct request *r, char hex
 		n = pread(r->fd, block, rest < sizeof(block) ? (size_t)rest : sizeof(block),
 			  (off_t)(r->begin + at));
 		if (n <= 0)
-			return err_errno(err, "cannot write '%s'", u->shown);
+			return err_errno(err, "cannot write '%s'", s->to.shown);
 		digest_add(&d, block, (size_t)n);
 	}
 	digest_hex(&d, hex);
@@ -172,12 +178,13 @@ static int digest_body(const struct upload *u, const struct request *r, char hex
 }
 
 /* 0; -1: for good; 1: may pass. */
-static int try_request(const struct upload *u, struct request *r, const char *sha256,
+static int try_request(const struct sender *s, struct request *r, const char *sha256,
 		       struct err *err)
 {
 	char message[CURL_ERROR_SIZE] = "", cause[CURL_ERROR_SIZE];
+	const struct libcurl *lib = &s->lib;
 	struct curl_slist *headers = NULL;
-	CURL *c = curl_easy_init();
+	CURL *c = lib->curl_easy_init();
 	long code = 0;
 	CURLcode rc;
 
@@ -186,79 +193,79 @@ static int try_request(const struct upload *u, struct request *r, const char *sh
 	r->sent = 0;
 	r->etag[0] = '\0';
 	buf_clear(&r->answer);
-	set_options(c, r, message);
-	wire_authorise(c, u->auth, sha256, &headers);
-	curl_easy_setopt(c, CURLOPT_HTTPHEADER, headers);
-	rc = curl_easy_perform(c);
-	curl_easy_getinfo(c, CURLINFO_RESPONSE_CODE, &code);
-	curl_slist_free_all(headers);
-	curl_easy_cleanup(c);
+	set_options(lib, c, r, message);
+	wire_authorise(lib, c, s->to.auth, sha256, &headers);
+	libcurl_set(lib, c, CURLOPT_HTTPHEADER, headers);
+	rc = lib->curl_easy_perform(c);
+	libcurl_get(lib, c, CURLINFO_RESPONSE_CODE, &code);
+	lib->curl_slist_free_all(headers);
+	lib->curl_easy_cleanup(c);
 	if (rc == CURLE_OK && code >= 200 && code < 300)
 		return 0;
 	if (r->unreadable)
 		return err_set(err, STATUS_SYSTEM,
 			       "cannot write '%s': what is to be sent cannot be "
 			       "read",
-			       u->shown);
+			       s->to.shown);
 	if (rc == CURLE_OK)
 		answer_cause(r, code, cause, sizeof(cause));
 	else
-		wire_cause(rc, message, cause, sizeof(cause));
-	err_set(err, STATUS_NETWORK, "cannot write '%s': %s", u->shown, cause);
+		wire_cause(lib, rc, message, cause, sizeof(cause));
+	err_set(err, STATUS_NETWORK, "cannot write '%s': %s", s->to.shown, cause);
 	return wire_is_passing(rc == CURLE_OK ? CURLE_HTTP_RETURNED_ERROR : rc, code) ? 1 : -1;
 }
 
-static int perform(const struct upload *u, struct request *r, struct err *err)
+static int perform(const struct sender *s, struct request *r, struct err *err)
 {
-	double pause = u->pause > 0 ? u->pause : 1;
+	double pause = s->to.pause > 0 ? s->to.pause : 1;
 	char sha256[DIGEST_HEX];
-	int i, rc = digest_body(u, r, sha256, err);
+	int i, rc = digest_body(s, r, sha256, err);
 
 	if (!rc)
-		rc = try_request(u, r, sha256, err);
+		rc = try_request(s, r, sha256, err);
 
-	for (i = 0; i < u->retries && rc == 1; i++, pause *= 2) {
+	for (i = 0; i < s->to.retries && rc == 1; i++, pause *= 2) {
 		const struct timespec t = {(time_t)pause,
 					   (long)((pause - (double)(time_t)pause) * 1e9)};
 
 		nanosleep(&t, NULL);
-		rc = try_request(u, r, sha256, err);
+		rc = try_request(s, r, sha256, err);
 	}
 	return rc ? -1 : 0;
 }
 
 /* ------------------------------------------------------------------ in parts */
 
-static int begin_parts(const struct upload *u, char **id, struct err *err)
+static int begin_parts(const struct sender *s, char **id, struct err *err)
 {
 	/* "uploads=", since what is signed is a name with its value */
-	char *url = xasprintf("%s?uploads=", u->url), *text;
+	char *url = xasprintf("%s?uploads=", s->to.url), *text;
 	struct request r = {.method = "POST", .url = url, .fd = -1, .text = ""};
-	int rc = perform(u, &r, err);
+	int rc = perform(s, &r, err);
 
 	*id = NULL;
 	text = rc ? NULL : upload_xml_text(r.answer.data, "UploadId");
 	if (text)
-		*id = curl_easy_escape(NULL, text, 0);
+		*id = s->lib.curl_easy_escape(NULL, text, 0);
 	if (!rc && !*id)
 		rc = err_set(err, STATUS_NETWORK,
-			     "cannot write '%s': the server's answer names no upload", u->shown);
+			     "cannot write '%s': the server's answer names no upload", s->to.shown);
 	buf_release(&r.answer);
 	free(text);
 	free(url);
 	return rc;
 }
 
-static int send_part(const struct upload *u, const char *id, int number, int fd, uint64_t begin,
+static int send_part(const struct sender *s, const char *id, int number, int fd, uint64_t begin,
 		     uint64_t size, struct buf *list, struct err *err)
 {
-	char *url = xasprintf("%s?partNumber=%d&uploadId=%s", u->url, number, id);
+	char *url = xasprintf("%s?partNumber=%d&uploadId=%s", s->to.url, number, id);
 	struct request r = {.method = "PUT", .url = url, .fd = fd, .begin = begin, .size = size};
-	int rc = perform(u, &r, err);
+	int rc = perform(s, &r, err);
 
 	if (!rc && (!r.etag[0] || strpbrk(r.etag, "<>&")))
 		rc = err_set(err, STATUS_NETWORK,
-			     "cannot write '%s': the server's answer names no part", u->shown);
+			     "cannot write '%s': the server's answer names no part", s->to.shown);
 	if (!rc)
 		buf_printf(list, "<Part><PartNumber>%d</PartNumber><ETag>%s</ETag></Part>", number,
 			   r.etag);
@@ -268,33 +275,33 @@ static int send_part(const struct upload *u, const char *id, int number, int fd,
 }
 
 /* The answer may say 200 and yet tell of an error (CompleteMultipartUpload). */
-static int end_parts(const struct upload *u, const char *id, const char *list, struct err *err)
+static int end_parts(const struct sender *s, const char *id, const char *list, struct err *err)
 {
-	char *url = xasprintf("%s?uploadId=%s", u->url, id);
+	char *url = xasprintf("%s?uploadId=%s", s->to.url, id);
 	struct request r = {.method = "POST", .url = url, .fd = -1, .text = list};
-	int rc = perform(u, &r, err);
+	int rc = perform(s, &r, err);
 
 	if (!rc && r.answer.data && strstr(r.answer.data, "<Error>"))
 		rc = err_set(err, STATUS_NETWORK,
 			     "cannot write '%s': the server did not put the parts together",
-			     u->shown);
+			     s->to.shown);
 	buf_release(&r.answer);
 	free(url);
 	return rc;
 }
 
-static void abort_parts(const struct upload *u, const char *id)
+static void abort_parts(const struct sender *s, const char *id)
 {
-	char *url = xasprintf("%s?uploadId=%s", u->url, id);
+	char *url = xasprintf("%s?uploadId=%s", s->to.url, id);
 	struct request r = {.method = "DELETE", .url = url, .fd = -1};
 	struct err ignored = ERR_INIT; /* what went wrong before is what is told */
 
-	(void)perform(u, &r, &ignored);
+	(void)perform(s, &r, &ignored);
 	buf_release(&r.answer);
 	free(url);
 }
 
-static int upload_parts(const struct upload *u, int fd, uint64_t size, struct err *err)
+static int upload_parts(const struct sender *s, int fd, uint64_t size, struct err *err)
 {
 	uint64_t part = UPLOAD_PART, at, n;
 	struct buf list = BUF_INIT;
@@ -303,20 +310,20 @@ static int upload_parts(const struct upload *u, int fd, uint64_t size, struct er
 
 	if (size / part >= MAX_PARTS)
 		part = size / MAX_PARTS + 1;
-	if (begin_parts(u, &id, err))
+	if (begin_parts(s, &id, err))
 		return -1;
 	buf_add_str(&list, "<CompleteMultipartUpload>");
 	for (at = 0, rc = 0; at < size && !rc; at += n) {
 		n = size - at < part ? size - at : part;
-		rc = send_part(u, id, ++number, fd, at, n, &list, err);
+		rc = send_part(s, id, ++number, fd, at, n, &list, err);
 	}
 	buf_add_str(&list, "</CompleteMultipartUpload>");
 	if (!rc)
-		rc = end_parts(u, id, list.data, err);
+		rc = end_parts(s, id, list.data, err);
 	if (rc)
-		abort_parts(u, id);
+		abort_parts(s, id);
 	buf_release(&list);
-	curl_free(id);
+	s->lib.curl_free(id);
 	return rc;
 }
 
@@ -324,10 +331,13 @@ static int upload_parts(const struct upload *u, int fd, uint64_t size, struct er
 
 int upload_file(const struct upload *u, const char *path, struct err *err)
 {
+	struct sender s = {.to = *u};
 	struct request r = {.method = "PUT", .url = u->url};
 	struct stat st;
 	int rc;
 
+	if (libcurl_load(&s.lib, err))
+		return -1;
 	r.fd = file_open(path, err);
 	if (r.fd < 0)
 		return -1;
@@ -337,8 +347,8 @@ int upload_file(const struct upload *u, const char *path, struct err *err)
 			       u->shown, path);
 	}
 	r.size = (uint64_t)st.st_size;
-	rc = u->parts && r.size > UPLOAD_PART ? upload_parts(u, r.fd, r.size, err)
-					      : perform(u, &r, err);
+	rc = u->parts && r.size > UPLOAD_PART ? upload_parts(&s, r.fd, r.size, err)
+					      : perform(&s, &r, err);
 	buf_release(&r.answer);
 	file_close(r.fd);
 	return rc;

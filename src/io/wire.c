@@ -9,39 +9,40 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void add_header(struct curl_slist **headers, const char *name, const char *value)
+static void add_header(const struct libcurl *lib, struct curl_slist **headers, const char *name,
+		       const char *value)
 {
 	char *line = xasprintf("%s: %s", name, value);
 
-	*headers = curl_slist_append(*headers, line);
+	*headers = lib->curl_slist_append(*headers, line);
 	sodium_memzero(line, strlen(line));
 	free(line);
 }
 
-void wire_authorise(CURL *curl, const struct wire_auth *auth, const char *sha256,
-		    struct curl_slist **headers)
+void wire_authorise(const struct libcurl *lib, CURL *curl, const struct wire_auth *auth,
+		    const char *sha256, struct curl_slist **headers)
 {
 	char empty[DIGEST_HEX];
 
 	if (!auth)
 		return;
 	if (auth->bearer) {
-		curl_easy_setopt(curl, CURLOPT_HTTPAUTH, CURLAUTH_BEARER);
-		curl_easy_setopt(curl, CURLOPT_XOAUTH2_BEARER, auth->bearer);
+		libcurl_set(lib, curl, CURLOPT_HTTPAUTH, CURLAUTH_BEARER);
+		libcurl_set(lib, curl, CURLOPT_XOAUTH2_BEARER, auth->bearer);
 	} else if (auth->netrc) {
-		curl_easy_setopt(curl, CURLOPT_NETRC, (long)CURL_NETRC_OPTIONAL);
-		curl_easy_setopt(curl, CURLOPT_NETRC_FILE, auth->netrc);
+		libcurl_set(lib, curl, CURLOPT_NETRC, (long)CURL_NETRC_OPTIONAL);
+		libcurl_set(lib, curl, CURLOPT_NETRC_FILE, auth->netrc);
 	}
 	if (!auth->sigv4)
 		return;
-	curl_easy_setopt(curl, CURLOPT_AWS_SIGV4, auth->sigv4);
-	curl_easy_setopt(curl, CURLOPT_USERNAME, auth->user);
-	curl_easy_setopt(curl, CURLOPT_PASSWORD, auth->secret);
+	libcurl_set(lib, curl, CURLOPT_AWS_SIGV4, auth->sigv4);
+	libcurl_set(lib, curl, CURLOPT_USERNAME, auth->user);
+	libcurl_set(lib, curl, CURLOPT_PASSWORD, auth->secret);
 	/* libcurl signs what this header says, and adds none of its own (before 8.0) */
 	digest_bytes("", 0, empty);
-	add_header(headers, "x-amz-content-sha256", sha256 ? sha256 : empty);
+	add_header(lib, headers, "x-amz-content-sha256", sha256 ? sha256 : empty);
 	if (auth->session)
-		add_header(headers, "x-amz-security-token", auth->session);
+		add_header(lib, headers, "x-amz-security-token", auth->session);
 }
 
 bool wire_is_passing(CURLcode rc, long code)
@@ -65,11 +66,11 @@ bool wire_is_passing(CURLcode rc, long code)
 	}
 }
 
-void wire_cause(CURLcode rc, const char *message, char *out, size_t size)
+void wire_cause(const struct libcurl *lib, CURLcode rc, const char *message, char *out, size_t size)
 {
 	size_t len;
 
-	snprintf(out, size, "%s", message[0] ? message : curl_easy_strerror(rc));
+	snprintf(out, size, "%s", message[0] ? message : lib->curl_easy_strerror(rc));
 	if (isupper((unsigned char)out[0]) && !isupper((unsigned char)out[1]))
 		out[0] = (char)tolower((unsigned char)out[0]);
 	for (len = strlen(out); len && strchr(".\r\n ", out[len - 1]); len--)

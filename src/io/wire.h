@@ -5,9 +5,7 @@
 #ifndef MIST_IO_WIRE_H
 #define MIST_IO_WIRE_H
 
-#include "base/err.h"
-
-#include <curl/curl.h>
+#include "io/libcurl.h"
 
 /* Credentials; all may be NULL. Borrowed for the length of a transfer. */
 struct wire_auth {
@@ -22,13 +20,14 @@ struct wire_auth {
  * Sets them; headers that they need are added to *headers. auth NULL: none. `sha256`: of the body that
  * is sent, 64 hexadecimal digits, which the signature covers; NULL: nothing is sent.
  */
-void wire_authorise(CURL *curl, const struct wire_auth *auth, const char *sha256,
-		    struct curl_slist **headers);
+void wire_authorise(const struct libcurl *lib, CURL *curl, const struct wire_auth *auth,
+		    const char *sha256, struct curl_slist **headers);
 
 /* Failures that another attempt at the same URL may not meet again. */
 bool wire_is_passing(CURLcode rc, long code);
 
 /* libcurl's sentence in the manner of ours. */
-void wire_cause(CURLcode rc, const char *message, char *out, size_t size);
+void wire_cause(const struct libcurl *lib, CURLcode rc, const char *message, char *out,
+		size_t size);
 
 #endif
