@@ -86,6 +86,7 @@ struct sweep {
 	int groups;        /* of rows, per image */
 	double *part;      /* per job: 2*c */
 	const float *line; /* backward: slope and offset, c each; NULL: not yet */
+	int parts;         /* apply: so many of these in a row */
 };
 
 static void sweep_row(const struct sweep *s, struct bnact_row *r, int n, int y)
@@ -195,10 +196,19 @@ static void sums_job(void *ctx, int job, int worker)
 static void apply_job(void *ctx, int job, int worker)
 {
 	const struct sweep *s = ctx;
-	struct bnact_row r = sweep_start(s);
+	const int n = job / s->groups, y0 = job % s->groups * ROWS;
+	const int y1 = min_int(y0 + ROWS, s->z->h);
+	int y, i;
 
 	(void)worker;
-	sweep_rows(s, job, &r, s->k->apply);
+	for (y = y0; y < y1; y++)
+		for (i = 0; i < s->parts; i++) {
+			struct bnact_row r = sweep_start(&s[i]);
+
+			sweep_row(&s[i], &r, n, y);
+			s->k->apply(&r, ACT_NONE);
+			view_clear_pads(s[i].y, n, y, y + 1);
+		}
 }
 
 /*
@@ -246,14 +256,27 @@ void bnact_back_sums(struct pool *pool, const struct bn *bn, enum act act, const
 	conv_sum_parts(pool, s.part, (size_t)jobs, 2 * (size_t)bn->c, sums);
 }
 
-void bnact_back_apply(struct pool *pool, const struct bn *bn, const struct view *z,
-		      const struct view *dz, const float *line)
+void bnact_back_apply(struct pool *pool, const struct bnact_part *parts, int n)
 {
-	struct sweep s = {.k = kernels(bn->path), .bn = bn, .z = z, .y = dz, .line = line};
+	struct sweep s[BNACT_PARTS];
+	const struct view *z = parts[0].z;
+	int i;
 
-	BUG_IF(!view_same_shape(z, dz) || z->c != bn->c || z->p == dz->p);
-	s.groups = row_groups(z->h);
-	pool_spread(pool, z->n * s.groups, apply_job, &s);
+	BUG_IF(n < 1 || n > BNACT_PARTS);
+	for (i = 0; i < n; i++) {
+		const struct bnact_part *p = &parts[i];
+
+		BUG_IF(!view_same_shape(p->z, p->dz) || p->z->c != p->bn->c);
+		BUG_IF(p->z->p == p->dz->p || p->z->n != z->n || p->z->h != z->h);
+		s[i] = (struct sweep){.k = kernels(p->bn->path),
+				      .bn = p->bn,
+				      .z = p->z,
+				      .y = p->dz,
+				      .line = p->line,
+				      .parts = n};
+	}
+	s->groups = row_groups(z->h);
+	pool_spread(pool, z->n * s->groups, apply_job, s);
 }
 
 void bnact_backward(struct pool *pool, const struct bn *bn, enum act act, bool eval,
@@ -262,8 +285,9 @@ void bnact_backward(struct pool *pool, const struct bn *bn, enum act act, bool e
 {
 	double *sums = scratch;
 	float *line = (float *)(sums + 2 * bn->c);
+	const struct bnact_part part = {bn, z, dz, line};
 
 	bnact_back_sums(pool, bn, act, z, dy, dz, NULL, sums, sums + 3 * bn->c);
 	bnact_back_line(bn, sums, (double)z->n * z->h * z->w, eval, dgamma, dbeta, line);
-	bnact_back_apply(pool, bn, z, dz, line);
+	bnact_back_apply(pool, &part, 1);
 }

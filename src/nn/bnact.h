@@ -61,7 +61,14 @@ void bnact_back_sums(struct pool *pool, const struct bn *bn, enum act act, const
 		     double *sums, void *scratch);
 void bnact_back_line(const struct bn *bn, const double *sums, double count, bool eval,
 		     float *dgamma, float *dbeta, float *line);
-void bnact_back_apply(struct pool *pool, const struct bn *bn, const struct view *z,
-		      const struct view *dz, const float *line);
+/* Of several batch norms of maps of one size, a row of each by turns: where their dz are slices of one
+ * buffer, a line of it comes from memory once. */
+struct bnact_part {
+	const struct bn *bn;
+	const struct view *z, *dz; /* dz: du, until then */
+	const float *line;
+};
+#define BNACT_PARTS 2 /* at most */
+void bnact_back_apply(struct pool *pool, const struct bnact_part *parts, int n);
 
 #endif

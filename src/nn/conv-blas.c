@@ -196,7 +196,8 @@ static void product(const struct job *j, int n, int g, int p0, int p1, float *a,
 static void finish_pixel(const struct conv_epilogue *e, const struct view *y, int n, int oy, int ox,
 			 int c0, int channels, const float *in)
 {
-	float *to = view_at(y, n, oy, ox) + c0;
+	float *to =
+		c0 < y->c ? view_at(y, n, oy, ox) + c0 : view_at(&e->rest, n, oy, ox) + c0 - y->c;
 	const float *res = e && e->residual.p ? view_at(&e->residual, n, oy, ox) + c0 : NULL;
 	int i;
 
@@ -209,6 +210,17 @@ static void finish_pixel(const struct conv_epilogue *e, const struct view *y, in
 			u /= 1 + expf(-u);
 		to[i] = res ? u + res[i] : u;
 	}
+}
+
+/* A group's channels, from c0 on, of pixel p. */
+static void finish_channels(const struct job *j, int n, int p, int c0, const float *in)
+{
+	const int oy = p / j->c->s.ow, ox = p % j->c->s.ow, c1 = c0 + j->d.coutg;
+	const int at = c0 < j->y->c ? min_int(c1, j->y->c) : c0;
+
+	finish_pixel(j->epi, j->y, n, oy, ox, c0, at - c0, in);
+	if (at < c1)
+		finish_pixel(j->epi, j->y, n, oy, ox, at, c1 - at, in + (at - c0));
 }
 
 static void add_sums(const float *in, int pixels, int channels, double *sum, double *squares)
@@ -242,12 +254,14 @@ static void forward_tile(void *ctx, int job, int worker)
 		if (sums)
 			add_sums(out, p1 - p0, d->coutg, sums + c0, sums + s->cout + c0);
 		for (p = p0; p < p1; p++)
-			finish_pixel(j->epi, j->y, n, p / s->ow, p % s->ow, c0, d->coutg,
-				     out + (size_t)(p - p0) * (size_t)d->coutg);
+			finish_channels(j, n, p, c0, out + (size_t)(p - p0) * (size_t)d->coutg);
 	}
 	for (p = p0 / s->ow; p < s->oh && p * s->ow < p1; p++)
-		if ((p + 1) * s->ow <= p1) /* the tile that ends a row clears behind it */
+		if ((p + 1) * s->ow <= p1) { /* the tile that ends a row clears behind it */
 			view_clear_pads(j->y, n, p, p + 1);
+			if (j->epi && j->epi->rest.p)
+				view_clear_pads(&j->epi->rest, n, p, p + 1);
+		}
 }
 
 static void set_scratch(struct job *j, int threads, void *scratch)

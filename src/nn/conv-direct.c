@@ -258,7 +258,7 @@ struct job {
 	const struct conv_kernels *k;
 	const struct pass *p;
 	const float *packed;
-	const struct view *in, *out;
+	const struct view *in, *out, *rest; /* rest: of the output channels; NULL: none */
 	const struct conv_epilogue *epi;
 	enum finish finish;
 	int row_jobs, splits; /* jobs per image: along rows, along blocks */
@@ -271,6 +271,27 @@ static void start_sums(const struct job *j, struct conv_row *r, double *sums, in
 	r->squares = sums + j->p->out + c0;
 	memset(r->sum, 0, (size_t)r->channels * sizeof(double));
 	memset(r->squares, 0, (size_t)r->channels * sizeof(double));
+}
+
+/* Where the block's channels of output pixel (oy, ox) go. */
+static void set_output(const struct job *j, struct conv_row *r, int n, int oy, int ox, int c0,
+		       int step)
+{
+	const struct view *out = j->out, *rest = j->rest;
+
+	if (rest && c0 >= out->c) {
+		c0 -= out->c;
+		out = rest;
+		rest = NULL;
+	}
+	r->y = view_at(out, n, oy, ox) + c0;
+	r->y_step = (size_t)(step * out->ld);
+	r->split = 0;
+	if (!rest || c0 + r->channels <= out->c)
+		return;
+	r->split = (out->c - c0) / j->k->lanes;
+	r->rest = view_at(rest, n, oy, ox);
+	r->rest_step = (size_t)(step * rest->ld);
 }
 
 static void zero_row(const struct job *j, const struct grid *g, const struct conv_row *r)
@@ -287,14 +308,13 @@ static void zero_row(const struct job *j, const struct grid *g, const struct con
 static void grid_row(const struct job *j, const struct grid *g, struct conv_row *r, int n, int row,
 		     int block)
 {
-	const struct view *in = j->in, *out = j->out;
+	const struct view *in = j->in;
 	const int c0 = block_channel(j->k, block), vectors = block_vectors(j->k, j->p->out, block);
 	const int oy = g->oy + row * g->out_step, iy = g->iy + row * g->in_step;
 	const int j0 = iy < 0 ? -iy : 0, j1 = iy + g->kh > in->h ? in->h - iy : g->kh;
 	struct run runs[CONV_MAX_TAPS * CONV_MAX_TAPS];
 
-	r->y = view_at(out, n, oy, g->ox) + c0;
-	r->y_step = (size_t)(g->out_step * out->ld);
+	set_output(j, r, n, oy, g->ox, c0, g->out_step);
 	r->cols = g->cols;
 	if (r->finish == FINISH_ALL && j->epi->residual.p) {
 		r->residual = view_at(&j->epi->residual, n, oy, g->ox) + c0;
@@ -333,6 +353,22 @@ static void block_rows(const struct job *j, int n, int part, int block, double *
 				grid_row(j, &j->p->grids[i], &r, n, row, block);
 }
 
+/* Behind rows [y0, y1) of image n, of output channels [c0, c1). */
+static void clear_pads(const struct job *j, int n, int y0, int y1, int c0, int c1)
+{
+	const int at = j->out->c;
+	struct view mine;
+
+	if (c0 < at) {
+		mine = view_slice(j->out, c0, min_int(c1, at) - c0);
+		view_clear_pads(&mine, n, y0, y1);
+	}
+	if (c1 > at) {
+		mine = view_slice(j->rest, max_int(c0, at) - at, c1 - max_int(c0, at));
+		view_clear_pads(&mine, n, y0, y1);
+	}
+}
+
 static void rows_job(void *ctx, int job, int worker)
 {
 	const struct job *j = ctx;
@@ -343,7 +379,6 @@ static void rows_job(void *ctx, int job, int worker)
 	const int y0 = part * p->job_rows * p->unit, y1 = y0 + p->job_rows * p->unit;
 	const int c0 = block_channel(j->k, b0), c1 = block_channel(j->k, b1);
 	double *sums = j->sums;
-	struct view mine;
 	int b;
 
 	(void)worker;
@@ -351,8 +386,7 @@ static void rows_job(void *ctx, int job, int worker)
 		sums += ((size_t)n * (size_t)j->row_jobs + (size_t)part) * 2 * (size_t)p->out;
 	for (b = b0; b < b1; b++)
 		block_rows(j, n, part, b, sums);
-	mine = view_slice(j->out, c0, (c1 < p->out ? c1 : p->out) - c0);
-	view_clear_pads(&mine, n, y0, y1 < p->height ? y1 : p->height);
+	clear_pads(j, n, y0, min_int(y1, p->height), c0, min_int(c1, p->out));
 }
 
 static void run_pass(struct job *j, struct pool *pool, int n)
@@ -373,6 +407,8 @@ void direct_forward(const struct conv *c, struct pool *pool, const float *packed
 	j.in = x;
 	j.out = y;
 	j.epi = epi;
+	if (epi && epi->rest.p)
+		j.rest = &epi->rest;
 	if (epi && epi->sums) {
 		j.finish = FINISH_SUMS;
 		j.sums = scratch;

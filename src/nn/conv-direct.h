@@ -37,6 +37,9 @@ struct conv_row {
 	int cols;
 	float *y;
 	size_t y_step;
+	int split;   /* vectors from this one on are stored in `rest` instead; 0: none */
+	float *rest; /* for vector `split` */
+	size_t rest_step;
 	int channels; /* of the block, at most vectors*lanes */
 	enum finish finish;
 	const float *bias;     /* what the sums begin with; NULL: zeros */

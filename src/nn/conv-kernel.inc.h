@@ -36,6 +36,15 @@ struct sums {
 	vf sum[TILE_VECTORS], squares[TILE_VECTORS];
 };
 
+/* Where vector v of column `col` is stored, and the step to the next column. */
+SIMD_INLINE float *vector_at(const struct conv_row *r, int col, int v, size_t *step)
+{
+	const bool rest = r->split && v >= r->split;
+
+	*step = rest ? r->rest_step : r->y_step;
+	return (rest ? r->rest + (v - r->split) * LANES : r->y + v * LANES) + (size_t)col * *step;
+}
+
 /* y = act(acc) + residual, from accumulators that went through memory. */
 static __attribute__((noinline)) void finish_all(const struct conv_row *r, int col, int pixels,
 						 int vectors, const vf *acc)
@@ -44,6 +53,8 @@ static __attribute__((noinline)) void finish_all(const struct conv_row *r, int c
 
 	for (v = 0; v < vectors; v++) {
 		const int n = r->channels - v * LANES;
+		size_t step;
+		float *y = vector_at(r, col, v, &step);
 
 		for (p = 0; p < pixels; p++) {
 			vf u = acc[p * vectors + v];
@@ -55,7 +66,7 @@ static __attribute__((noinline)) void finish_all(const struct conv_row *r, int c
 				    v_load_n(r->residual + (size_t)(col + p) * r->residual_step +
 						     v * LANES,
 					     n);
-			v_store_n(r->y + (size_t)(col + p) * r->y_step + v * LANES, u, n);
+			v_store_n(y + (size_t)p * step, u, n);
 		}
 	}
 }
@@ -83,7 +94,6 @@ SIMD_INLINE void tile_finish(const struct conv_row *r, int col, struct sums *sum
 			     vf acc[][TILE_VECTORS], const int pixels, const int vectors)
 {
 	const int last = r->channels - (vectors - 1) * LANES;
-	float *y = r->y + (size_t)col * r->y_step;
 	vf spill[TILE_MOST * TILE_VECTORS];
 	int p, v;
 
@@ -105,14 +115,17 @@ SIMD_INLINE void tile_finish(const struct conv_row *r, int col, struct sums *sum
 		sums->squares[v] = v_fma(acc[p][v], acc[p][v], sums->squares[v]);
 	}
 	UNROLL
-	for (p = 0; p < pixels; p++, y += r->y_step)
-		UNROLL
 	for (v = 0; v < vectors; v++) {
 		const int n = v < vectors - 1 ? LANES : last;
+		size_t step;
+		float *y = vector_at(r, col, v, &step);
 
-		if (r->finish == FINISH_ADD)
-			acc[p][v] += v_load_n(y + v * LANES, n);
-		v_store_n(y + v * LANES, acc[p][v], n);
+		UNROLL
+		for (p = 0; p < pixels; p++, y += step) {
+			if (r->finish == FINISH_ADD)
+				acc[p][v] += v_load_n(y, n);
+			v_store_n(y, acc[p][v], n);
+		}
 	}
 }
 
@@ -134,10 +147,14 @@ SIMD_INLINE void tile(const struct conv_row *r, int col, struct sums *sums, cons
 			acc[p][v] = start;
 	}
 	UNROLL
-	for (p = 0; p < pixels; p++)
+	for (v = 0; v < vectors; v++) {
+		size_t step;
+		const float *y = vector_at(r, col, v, &step);
+
 		UNROLL
-	for (v = 0; v < vectors; v++)
-		__builtin_prefetch(r->y + (size_t)(col + p) * r->y_step + v * LANES, 1);
+		for (p = 0; p < pixels; p++, y += step)
+			__builtin_prefetch(y, 1);
+	}
 	for (k = 0; k < r->nruns; k++) {
 		const float *a[POINTERS];
 		const int len = r->runs[k].len;

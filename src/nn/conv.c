@@ -226,7 +226,16 @@ void conv_forward(const struct conv *c, struct pool *pool, const float *packed,
 		  const struct view *x, const struct view *y, const struct conv_epilogue *epi,
 		  void *scratch)
 {
-	check_views(c, x, y);
+	struct view all = *y; /* for its shape */
+
+	if (epi && epi->rest.p) {
+		BUG_IF(c->s.kh != 1 || c->s.kw != 1 || c->s.pad || epi->residual.p);
+		BUG_IF(epi->rest.h != y->h || epi->rest.w != y->w || epi->rest.n != y->n);
+		BUG_IF(y->c % CONV_REST_AT || epi->rest.ld < epi->rest.c);
+		all.c += epi->rest.c;
+		all.ld += epi->rest.ld;
+	}
+	check_views(c, x, &all);
 	BUG_IF(x->pad < c->s.pad);
 	BUG_IF(epi && epi->sums && (epi->bias || epi->silu || epi->residual.p));
 	BUG_IF(epi && epi->residual.p && !view_same_shape(&epi->residual, y));

@@ -64,13 +64,19 @@ void conv_pack(const struct conv *c, struct pool *pool, const float *w_oihw, flo
  *	residual: then added (same n, h, w, c as y); NULL p: none.
  *	sums: 2*cout doubles; set to the sum and the sum of squares per channel of the raw result
  *	      over all n*oh*ow positions (for batch norm); NULL: none. Not together with the others.
+ *	rest: where the channels from y->c on go, a multiple of CONV_REST_AT; NULL p: y takes all. For
+ *	      1x1 kernels without padding, not together with a residual.
  * A NULL epilogue: none of these.
  */
+/* No vector of any path lies in both views. */
+#define CONV_REST_AT 16
+
 struct conv_epilogue {
 	const float *bias;
 	bool silu;
 	struct view residual;
 	double *sums;
+	struct view rest;
 };
 
 void conv_forward(const struct conv *c, struct pool *pool, const float *packed,

@@ -13,8 +13,8 @@ libmist_a_SOURCES += \
 	src/nn/maxpool.c src/nn/maxpool.h src/nn/maxpool-v128.c \
 	src/nn/maxpool-window.h src/nn/maxpool-window.inc.h \
 	src/nn/module.c src/nn/module.h \
-	src/nn/net.c src/nn/net.h src/nn/netback.c src/nn/netmem.c src/nn/netseg.c \
-	src/nn/netops.c src/nn/netops.h src/nn/netplan.c src/nn/netplan.h \
+	src/nn/net.c src/nn/net.h src/nn/netback.c src/nn/netmem.c src/nn/netpair.c \
+	src/nn/netseg.c src/nn/netops.c src/nn/netops.h src/nn/netplan.c src/nn/netplan.h \
 	src/nn/optim.c src/nn/optim.h \
 	src/nn/profile.c src/nn/profile.h \
 	src/nn/simd.inc.h \
@@ -39,5 +39,5 @@ tests_bench_b_bnact_SOURCES = tests/bench/b-bnact.c $(bench_sources)
 tests_bench_b_conv_SOURCES = tests/bench/b-conv.c $(bench_sources) tests/unit/conv-cases.h
 
 unit_tests += tests/unit/t-bce tests/unit/t-bnact tests/unit/t-conv tests/unit/t-graph tests/unit/t-linear \
-	tests/unit/t-maxpool tests/unit/t-net tests/unit/t-optim tests/unit/t-profile \
-	tests/unit/t-tensor tests/unit/t-upsample
+	tests/unit/t-maxpool tests/unit/t-net tests/unit/t-netpair tests/unit/t-optim \
+	tests/unit/t-profile tests/unit/t-tensor tests/unit/t-upsample

@@ -132,7 +132,7 @@ static void place(struct net *net)
 		op->vx = slot_view(net, op->x);
 		op->vy = slot_view(net, op->y);
 		op->vz = slot_view(net, op->z);
-		op->vagain = slot_view(net, op->again);
+		op->vy2 = slot_view(net, op->y2);
 		op->vresidual = slot_view(net, op->residual);
 	}
 }
@@ -172,9 +172,12 @@ static const char *op_name(const struct plan *p, const struct op *op)
 
 static double op_flops(const struct plan *p, const struct op *op)
 {
+	double flops;
+
 	if (op->kind != OP_CONV && op->kind != OP_WEIGHT_BACK && op->kind != OP_DATA_BACK)
 		return 0;
-	return conv_flops(&p->units[op->unit].shape);
+	flops = conv_flops(&p->units[op->unit].shape);
+	return op->pair < 0 ? flops : flops + conv_flops(&p->units[op->pair].shape);
 }
 
 static double view_bytes(const struct view *v)
@@ -194,11 +197,11 @@ static double op_bytes(const struct op *op)
 	case OP_LOSS:
 		return 0;
 	case OP_BNACT_APPLY:
-		return x + 2 * z;
+		return x + y + 2 * z;
 	case OP_ADD:
 		return x + 2 * y;
 	case OP_BNACT_SUMS:
-		return x + y + z + view_bytes(&op->vagain) + view_bytes(&op->vresidual);
+		return x + y + z + view_bytes(&op->vy2) + view_bytes(&op->vresidual);
 	default:
 		return x + y + z + (op->add ? z : 0);
 	}
@@ -368,7 +371,10 @@ static void load_bn(const struct plan *p, struct unit *u, int row, const float *
 	u->bn.running_var = (float *)(uintptr_t)param_at(p, row + 3, params);
 }
 
-static void load_unit(struct net *net, struct unit *u, const float *params)
+/* All of a unit but its packed weights: returns these as they are to be packed, if folded in `folded`.
+ * fused_bias: where the bias of a fused one goes. */
+static const float *load_step(struct net *net, struct unit *u, const float *params, float *folded,
+			      float *fused_bias)
 {
 	const struct plan *p = &net->plan;
 	const struct step *s = &p->g->steps[u->step];
@@ -378,23 +384,48 @@ static void load_unit(struct net *net, struct unit *u, const float *params)
 
 	if (s->bn >= 0)
 		load_bn(p, u, s->bn, params);
-	if (u->mode == UNIT_FUSED) {
-		if (s->bn >= 0) {
-			float *folded = net->scratch;
-
-			bn_fold(&u->bn, w, p->g->params[s->weight].count / c, bias, folded,
-				u->bias);
-			w = folded;
-		} else if (bias) {
-			memcpy(u->bias, bias, c * sizeof(float));
-		} else {
-			memset(u->bias, 0, c * sizeof(float));
-		}
-	} else if (s->bn < 0) {
-		load_identity(u, bias);
-	} else if (u->mode == UNIT_CONSTANT) {
-		bn_prepare_eval(&u->bn);
+	if (u->mode == UNIT_FUSED && s->bn >= 0) {
+		bn_fold(&u->bn, w, plan_weights(p, u) / c, bias, folded, fused_bias);
+		return folded;
 	}
+	if (u->mode == UNIT_FUSED && bias)
+		memcpy(fused_bias, bias, c * sizeof(float));
+	else if (u->mode == UNIT_FUSED)
+		memset(fused_bias, 0, c * sizeof(float));
+	else if (s->bn < 0)
+		load_identity(u, bias);
+	else if (u->mode == UNIT_CONSTANT)
+		bn_prepare_eval(&u->bn);
+	return w;
+}
+
+/* The weights of a pair, one behind the other in the scratch. */
+static const float *load_pair(struct net *net, struct unit *u, const float *params)
+{
+	struct unit *const of[] = {u, &net->plan.units[u->pair]};
+	float *all = net->scratch, *at = all, *bias = u->bias;
+	size_t i;
+
+	for (i = 0; i < ARRAY_LEN(of); i++) {
+		const size_t n = plan_weights(&net->plan, of[i]);
+		const float *w = load_step(net, of[i], params, at, bias);
+
+		if (w != at)
+			memcpy(at, w, n * sizeof(float));
+		at += n;
+		bias += of[i]->shape.cout;
+	}
+	return all;
+}
+
+static void load_unit(struct net *net, struct unit *u, const float *params)
+{
+	const float *w;
+
+	if (!u->conv)
+		return; /* loaded with the first of its pair */
+	w = u->pair < 0 ? load_step(net, u, params, net->scratch, u->bias)
+			: load_pair(net, u, params);
 	conv_pack(u->conv, net->pool, w, u->packed);
 }
 
@@ -413,13 +444,17 @@ struct chunk {
 	int n0, n, all;
 };
 
-/* Sums over chunks are added in the order of the chunks. */
-static void add_sums(struct unit *u, const double *sums, const struct chunk *k)
+/* Sums over chunks are added in the order of the chunks. The unit's are at channel c0 of `c`. */
+static void add_sums(struct unit *u, const double *sums, int c0, int c, const struct chunk *k)
 {
+	const int own = u->shape.cout;
 	int i;
 
-	for (i = 0; i < 2 * u->shape.cout; i++)
-		u->sums[i] = k->n0 ? u->sums[i] + sums[i] : sums[i];
+	for (i = 0; i < 2 * own; i++) {
+		const double sum = sums[i < own ? c0 + i : c + c0 + i - own];
+
+		u->sums[i] = k->n0 ? u->sums[i] + sum : sum;
+	}
 }
 
 static bool is_last(const struct chunk *k)
@@ -443,6 +478,20 @@ static double reduce_sums(const struct net *net, struct unit *u, const struct ch
 	return net->images * u->shape.oh * u->shape.ow;
 }
 
+/* Takes a unit's sums, at channel c0 of `c`, and makes its statistics of those of all chunks. */
+static void take_sums(struct net *net, struct unit *u, int c0, int c, const struct chunk *k,
+		      float *params)
+{
+	double count;
+
+	add_sums(u, net->sums, c0, c, k);
+	if (!is_last(k))
+		return;
+	load_bn(&net->plan, u, net->plan.g->steps[u->step].bn, params);
+	count = reduce_sums(net, u, k);
+	bn_prepare_train(&u->bn, u->sums, count);
+}
+
 /* params NULL: the backward pass makes z again, its statistics are known. */
 static void run_conv(struct net *net, const struct op *op, const struct chunk *k,
 		     const struct view *x, const struct view *y, const struct view *residual,
@@ -451,8 +500,7 @@ static void run_conv(struct net *net, const struct op *op, const struct chunk *k
 	struct unit *u = &net->plan.units[op->unit];
 	const struct step *s = &net->plan.g->steps[op->step];
 	const bool sums = u->mode == UNIT_BATCH && params;
-	struct conv_epilogue epi = {0};
-	double count;
+	struct conv_epilogue epi = {.rest = chunk_view(net, op->y2, &op->vy2, k->n0, k->n)};
 
 	if (u->mode == UNIT_FUSED) {
 		epi.bias = u->bias;
@@ -463,12 +511,9 @@ static void run_conv(struct net *net, const struct op *op, const struct chunk *k
 	}
 	conv_forward(u->conv, net->pool, u->packed, x, y, &epi, net->scratch);
 	if (sums)
-		add_sums(u, net->sums, k);
-	if (sums && is_last(k)) {
-		load_bn(&net->plan, u, s->bn, params);
-		count = reduce_sums(net, u, k);
-		bn_prepare_train(&u->bn, u->sums, count);
-	}
+		take_sums(net, u, 0, u->cout, k, params);
+	if (sums && op->pair >= 0)
+		take_sums(net, &net->plan.units[op->pair], u->shape.cout, u->cout, k, params);
 }
 
 static struct maxpool pool_of(const struct net *net, const struct op *op)
@@ -485,14 +530,14 @@ static void run_bnact_sums(struct net *net, const struct op *op, const struct ch
 	const struct plan *p = &net->plan;
 	struct unit *u = &net->plan.units[op->unit];
 	const struct step *s = &p->g->steps[op->step];
-	const struct view y = chunk_view(net, op->again, &op->vagain, k->n0, k->n);
+	const struct view y = chunk_view(net, op->y2, &op->vy2, k->n0, k->n);
 	const struct view r = chunk_view(net, op->residual, &op->vresidual, k->n0, k->n);
 	const struct bnact_again again = {&y, &r};
 	float *dgamma = net->waste, *dbeta = net->waste + p->max_cout;
 	double count;
 
 	bnact_back_sums(net->pool, &u->bn, s->act, z, dy, du, &again, net->sums, net->scratch);
-	add_sums(u, net->sums, k);
+	add_sums(u, net->sums, 0, u->bn.c, k);
 	if (u->mode != UNIT_BATCH && !k->n0)
 		memset(u->line, 0, 2 * (size_t)u->bn.c * sizeof(float));
 	if (!is_last(k))
@@ -511,6 +556,53 @@ static void run_bnact_sums(struct net *net, const struct op *op, const struct ch
 	count = reduce_sums(net, u, k);
 	bnact_back_line(&u->bn, u->sums, count, false, net->waste, net->waste + p->max_cout,
 			u->line);
+}
+
+/* x: z, y: that of a pair's second. */
+static void run_bnact_apply(struct net *net, const struct op *op, const struct view *x,
+			    const struct view *y, const struct view *dz)
+{
+	const struct unit *u = &net->plan.units[op->unit];
+	const struct view mine = view_slice(dz, 0, u->bn.c);
+	const struct view other = view_slice(dz, u->bn.c, dz->c - u->bn.c);
+	struct bnact_part parts[] = {{&u->bn, x, &mine, u->line}, {NULL, y, &other, NULL}};
+
+	if (op->pair >= 0) {
+		parts[1].bn = &net->plan.units[op->pair].bn;
+		parts[1].line = net->plan.units[op->pair].line;
+	}
+	bnact_back_apply(net->pool, parts, op->pair < 0 ? 1 : 2);
+}
+
+static void add_to(float *to, const float *from, size_t n)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		to[i] += from[i];
+}
+
+static void run_weight_back(struct net *net, const struct op *op, const struct view *x,
+			    const struct view *dz, float *grads)
+{
+	const struct plan *p = &net->plan;
+	const struct unit *u = &p->units[op->unit], *v;
+	float *to = grads + p->g->params[p->g->steps[op->step].weight].offset;
+	float *both = net->scratch;
+	size_t n, m;
+
+	if (op->pair < 0) {
+		conv_backward_weights(u->conv, net->pool, x, dz, to, net->scratch);
+		return;
+	}
+	/* The two weights do not lie one behind the other among the parameters. */
+	v = &p->units[op->pair];
+	n = plan_weights(p, u);
+	m = plan_weights(p, v);
+	memset(both, 0, (n + m) * sizeof(float));
+	conv_backward_weights(u->conv, net->pool, x, dz, both, both + round_up(n + m, 16));
+	add_to(to, both, n);
+	add_to(grads + p->g->params[p->g->steps[v->step].weight].offset, both + n, m);
 }
 
 static void run_op(struct net *net, const struct op *op, const struct chunk *k, float *params,
@@ -560,14 +652,13 @@ static void run_op(struct net *net, const struct op *op, const struct chunk *k, 
 		run_bnact_sums(net, op, k, &x, &y, &z, grads);
 		break;
 	case OP_BNACT_APPLY:
-		bnact_back_apply(net->pool, &u->bn, &x, &z, u->line);
+		run_bnact_apply(net, op, &x, &y, &z);
 		break;
 	case OP_BIAS_BACK:
 		bias_backward(net->pool, &y, grads + p->g->params[s->bias].offset, net->scratch);
 		break;
 	case OP_WEIGHT_BACK:
-		conv_backward_weights(u->conv, net->pool, &x, &y,
-				      grads + p->g->params[s->weight].offset, net->scratch);
+		run_weight_back(net, op, &x, &y, grads);
 		break;
 	case OP_DATA_BACK:
 		conv_backward_data(u->conv, net->pool, u->packed, &y, &z, op->add, net->scratch);

@@ -36,6 +36,7 @@ struct net_options {
 	void *reduce_ctx;
 	bool keep_all; /* keep every layer's output (tests); costs memory */
 	int chunk;     /* images that go through a segment at a time (tests); 0: by size */
+	bool apart;    /* no two convolutions run as one (tests) */
 };
 
 /* Of YOLOv5n at 640 pixels up to 64 channels cost 2 % of a step and save a sixth of the memory, up to

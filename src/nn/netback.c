@@ -150,6 +150,13 @@ static bool can_remake(const struct plan *p, int v)
 
 static struct slot remake(struct plan *p, int v);
 
+static void make_z2(struct plan *p, struct unit *u)
+{
+	const struct shape *z = &p->shape[p->g->steps[u->step].out];
+
+	u->z2 = (struct slot){plan_buffer(p, z, 0), 0, z->c};
+}
+
 /* The raw result: kept, or the convolution once more. */
 static struct slot remake_z(struct plan *p, int step)
 {
@@ -160,9 +167,13 @@ static struct slot remake_z(struct plan *p, int step)
 		return u->z;
 	if (u->z2.buf < 0) {
 		const struct slot x = remake(p, s->in[0]);
+		struct unit *first = u->conv ? u : &p->units[u->pair];
+		struct unit *second = first->pair < 0 ? NULL : &p->units[first->pair];
 
-		u->z2 = (struct slot){plan_buffer(p, &p->shape[s->out], 0), 0, u->z.c};
-		plan_put(p, OP_CONV, step, x, u->z2, SLOT_NONE);
+		make_z2(p, first);
+		if (second)
+			make_z2(p, second);
+		plan_conv(p, first, x, first->z2, second ? second->z2 : SLOT_NONE, SLOT_NONE);
 	}
 	return u->z2;
 }
@@ -278,6 +289,32 @@ static struct slot backward_z(struct plan *p, int step, struct slot dy, bool sha
 	return dz;
 }
 
+/* Of a pair, side by side: over their dy where these are slices of one buffer, as they are where the
+ * second's output and the shortcuts that begin with the first's are joined (C3). */
+static struct slot backward_pair_z(struct plan *p, int step)
+{
+	const struct unit *u = &p->units[p->unit_of[step]], *v = &p->units[u->pair];
+	const struct slot dy = grad_slot(p, p->g->steps[step].out);
+	const struct slot dy2 = grad_slot(p, p->g->steps[v->step].out);
+	const bool adjacent = dy.buf == dy2.buf && dy.c0 + dy.c == dy2.c0;
+	const struct shape both = {dy.c + dy2.c, u->shape.oh, u->shape.ow};
+	struct slot dz = {dy.buf, dy.c0, both.c}, z, z2;
+	int x_pad, dy_pad;
+
+	if (!adjacent) {
+		conv_pads(&u->shape, &x_pad, &dy_pad);
+		dz = (struct slot){plan_buffer(p, &both, dy_pad), 0, both.c};
+	}
+	z = remake_z(p, step);
+	z2 = remake_z(p, v->step);
+	plan_put(p, OP_BNACT_SUMS, v->step, z2, dy2, (struct slot){dz.buf, dz.c0 + dy.c, dy2.c});
+	plan_put(p, OP_BNACT_SUMS, step, z, dy, (struct slot){dz.buf, dz.c0, dy.c});
+	plan_put(p, OP_BNACT_APPLY, step, z, z2, dz);
+	p->ops[p->nops - 1].pair = u->pair;
+	return dz;
+}
+
+/* A pair's second has its backward pass together with the first, which comes later. */
 static void backward_conv(struct plan *p, int step)
 {
 	const struct step *s = &p->g->steps[step];
@@ -286,18 +323,22 @@ static void backward_conv(struct plan *p, int step)
 	struct slot dz;
 	bool shared;
 
+	if (!u->conv)
+		return;
 	backward_residual(p, s, dy, &shared);
-	dz = backward_z(p, step, dy, shared);
+	dz = u->pair < 0 ? backward_z(p, step, dy, shared) : backward_pair_z(p, step);
 	if (!u->frozen) {
 		const struct slot x = remake(p, s->in[0]);
 
 		plan_put(p, OP_WEIGHT_BACK, step, x, dz, SLOT_NONE);
+		p->ops[p->nops - 1].pair = u->pair;
 	}
 	if (p->tensor[s->in[0]].needs_grad) {
 		const bool add = contribute(p, s->in[0]);
 
 		plan_put(p, OP_DATA_BACK, step, SLOT_NONE, dz, grad_slot(p, s->in[0]));
 		p->ops[p->nops - 1].add = add;
+		p->ops[p->nops - 1].pair = u->pair;
 	}
 }
 

@@ -29,10 +29,11 @@ struct op *plan_op(struct plan *p, enum op_kind kind, int step)
 	p->ops[p->nops] = (struct op){.kind = kind,
 				      .step = step,
 				      .unit = -1,
+				      .pair = -1,
 				      .x = SLOT_NONE,
 				      .y = SLOT_NONE,
 				      .z = SLOT_NONE,
-				      .again = SLOT_NONE,
+				      .y2 = SLOT_NONE,
 				      .residual = SLOT_NONE};
 	if (step >= 0)
 		p->ops[p->nops].unit = p->unit_of[step];
@@ -198,11 +199,11 @@ static void make_unit(struct plan *p, int step)
 {
 	const struct step *s = &p->g->steps[step];
 	const struct shape *in = &p->shape[s->in[0]];
-	const bool train = p->tensor[s->out].needs_grad;
 	struct unit *u = &p->units[p->nunits];
 	int x_pad, dy_pad;
 
-	*u = (struct unit){.step = step, .z = SLOT_NONE, .z2 = SLOT_NONE, .grad = train};
+	*u = (struct unit){.step = step, .pair = -1, .z = SLOT_NONE, .z2 = SLOT_NONE};
+	u->grad = p->tensor[s->out].needs_grad;
 	u->frozen = !p->opt.train || s->layer < p->opt.freeze;
 	u->mode = unit_mode(s, u->grad, u->frozen || s->layer < p->opt.constant_bn);
 	u->drop = u->mode != UNIT_FUSED && !p->opt.keep_y && is_cheap(p, s);
@@ -216,11 +217,23 @@ static void make_unit(struct plan *p, int step)
 				       .h = in->h,
 				       .w = in->w};
 	conv_shape_out(&u->shape);
-	u->conv = conv_new(&u->shape, p->path, p->opt.max_n, train);
 	conv_pads(&u->shape, &x_pad, &dy_pad);
 	want_pad(p, s->in[0], x_pad, 0);
 	want_pad(p, s->out, 0, dy_pad);
 	p->unit_of[step] = p->nunits++;
+}
+
+/* The second of a pair has none. */
+static void make_conv(struct plan *p, struct unit *u)
+{
+	struct conv_shape shape = u->shape;
+
+	if (u->pair >= 0 && u->pair < u - p->units)
+		return;
+	if (u->pair >= 0)
+		shape.cout += p->units[u->pair].shape.cout;
+	u->cout = shape.cout;
+	u->conv = conv_new(&shape, p->path, p->opt.max_n, u->grad);
 }
 
 static void make_units(struct plan *p)
@@ -232,6 +245,9 @@ static void make_units(struct plan *p)
 		if (in_range(p, &p->g->steps[i]) && p->g->steps[i].kind == STEP_CONV)
 			make_unit(p, i);
 	}
+	plan_pairs(p);
+	for (i = 0; i < p->nunits; i++)
+		make_conv(p, &p->units[i]);
 }
 
 /* ---- the forward pass ---- */
@@ -265,23 +281,44 @@ void plan_sweep(struct plan *p, int step, struct slot in, struct slot extra, str
 	plan_put(p, kinds[p->g->steps[step].kind], step, in, out, extra);
 }
 
+void plan_conv(struct plan *p, const struct unit *u, struct slot x, struct slot y, struct slot y2,
+	       struct slot residual)
+{
+	plan_put(p, OP_CONV, u->step, x, y, residual);
+	p->ops[p->nops - 1].y2 = y2;
+	p->ops[p->nops - 1].pair = u->pair;
+}
+
+/* Where a unit's convolution leaves its result. */
+static struct slot conv_result(struct plan *p, struct unit *u)
+{
+	const int v = p->g->steps[u->step].out;
+
+	make_buffer(p, v);
+	if (u->mode == UNIT_FUSED)
+		return plan_slot(p, v);
+	/* Without a backward pass nobody asks for z again: it is made where y will be. */
+	u->z = plan_slot(p, v);
+	if (u->grad)
+		u->z = (struct slot){plan_buffer(p, &p->shape[v], 0), 0, p->shape[v].c};
+	return u->z;
+}
+
 static void forward_conv(struct plan *p, int step)
 {
 	const struct step *s = &p->g->steps[step];
 	struct unit *u = &p->units[p->unit_of[step]];
-	const struct slot x = plan_slot(p, s->in[0]), y = plan_slot(p, s->out);
 	const struct slot r = s->residual < 0 ? SLOT_NONE : plan_slot(p, s->residual);
+	const bool fused = u->mode == UNIT_FUSED;
 
-	if (u->mode == UNIT_FUSED) {
-		plan_put(p, OP_CONV, step, x, y, r);
-		return;
+	if (u->conv) {
+		const struct slot y = conv_result(p, u);
+		const struct slot y2 = u->pair < 0 ? SLOT_NONE : conv_result(p, &p->units[u->pair]);
+
+		plan_conv(p, u, plan_slot(p, s->in[0]), y, y2, fused ? r : SLOT_NONE);
 	}
-	/* Without a backward pass nobody asks for z again: it is made where y will be. */
-	u->z = y;
-	if (u->grad)
-		u->z = (struct slot){plan_buffer(p, &p->shape[s->out], 0), 0, p->shape[s->out].c};
-	plan_put(p, OP_CONV, step, x, u->z, SLOT_NONE);
-	plan_sweep(p, step, u->z, r, y);
+	if (!fused)
+		plan_sweep(p, step, u->z, r, plan_slot(p, s->out));
 }
 
 /* Only what could not be made in its place is copied. */
@@ -353,31 +390,48 @@ static void at_least(size_t *max, size_t n)
 		*max = n;
 }
 
+size_t plan_weights(const struct plan *p, const struct unit *u)
+{
+	return p->g->params[p->g->steps[u->step].weight].count;
+}
+
 static size_t line(size_t floats)
 {
 	return round_up(floats, 16);
 }
 
-static void size_unit(struct plan *p, struct unit *u, int threads)
+/* Of what a convolution has; both weights of a pair pass through the scratch. */
+static void size_conv(struct plan *p, struct unit *u, int threads)
 {
-	const struct step *s = &p->g->steps[u->step];
-	const size_t c = (size_t)u->shape.cout;
+	size_t scratch = conv_scratch(u->conv, threads), weights = plan_weights(p, u);
 
-	if (u->shape.cout > p->max_cout)
-		p->max_cout = u->shape.cout;
+	if (u->cout > p->max_cout)
+		p->max_cout = u->cout;
 	u->packed_at = p->weights;
 	p->weights += line(conv_packed_floats(u->conv));
 	u->bias_at = p->weights;
-	p->weights += line(c);
+	p->weights += line((size_t)u->cout);
+	if (u->pair >= 0) {
+		weights = line(weights + plan_weights(p, &p->units[u->pair]));
+		scratch += weights * sizeof(float);
+	}
+	at_least(&p->scratch, scratch);
+	/* Folded weights pass through the scratch on their way to the packed ones. */
+	at_least(&p->scratch, weights * sizeof(float));
+}
+
+static void size_unit(struct plan *p, struct unit *u, int threads)
+{
+	const size_t c = (size_t)u->shape.cout;
+
+	if (u->conv)
+		size_conv(p, u, threads);
 	u->bn_at = p->weights;
 	p->weights += 4 * line(c);
 	u->line_at = p->weights;
 	p->weights += 2 * line(c);
 	u->sums_at = p->weights;
 	p->weights += 4 * line(c);
-	at_least(&p->scratch, conv_scratch(u->conv, threads));
-	/* Folded weights pass through the scratch on their way to the packed ones. */
-	at_least(&p->scratch, p->g->params[s->weight].count * sizeof(float));
 	if (u->grad && u->mode == UNIT_FUSED)
 		at_least(&p->scratch, bias_scratch(p->opt.max_n, u->shape.oh, u->shape.cout));
 	else if (u->grad)

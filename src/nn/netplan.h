@@ -15,6 +15,9 @@
  * before the backward pass first needs it (recompute), or kept. Gradients are written in place where
  * that is safe: dz over dy, the gradient of a shortcut's input in the storage of its output's, that of
  * an output in the output's.
+ *
+ * Two convolutions that read the same value may be run as one, a pair (netpair.c): their results go to
+ * two buffers, their dz lie side by side in one. The first of the two has the packed weights.
  */
 #ifndef MIST_NN_NETPLAN_H
 #define MIST_NN_NETPLAN_H
@@ -42,7 +45,7 @@ struct buffer {
 };
 
 enum op_kind {
-	/* x, y (z: residual; of a pool: where the largest were) */
+	/* x, y (z: residual; of a pool: where the largest were; y2: the result of a pair's second) */
 	OP_CONV,
 	OP_BNACT,
 	OP_MAXPOOL,
@@ -53,8 +56,8 @@ enum op_kind {
 	OP_LOSS,         /* nothing: the caller's turn between forward and backward */
 	OP_CLEAR,        /* y = 0 */
 	OP_ADD,          /* y += x */
-	OP_BNACT_SUMS,   /* x: z, y: dy, z: du; again: y made again, residual: for that */
-	OP_BNACT_APPLY,  /* x: z, z: dz, where du was */
+	OP_BNACT_SUMS,   /* x: z, y: dy, z: du; y2: y made again, residual: for that */
+	OP_BNACT_APPLY,  /* x: z, z: dz, where du was; y: z of a pair's second */
 	OP_BIAS_BACK,    /* y: dy */
 	OP_WEIGHT_BACK,  /* x, y: dz */
 	OP_DATA_BACK,    /* y: dz, z: dx */
@@ -67,10 +70,11 @@ enum op_kind {
 struct op {
 	enum op_kind kind;
 	int step, unit; /* -1: none */
+	int pair;       /* the second unit, where it does the work of two; -1 */
 	bool add;       /* to what is there, else instead of it */
-	struct slot x, y, z, again, residual;
-	struct view vx, vy, vz, vagain, vresidual; /* the slots, once there is memory */
-	int row;                                   /* of the profile */
+	struct slot x, y, z, y2, residual;
+	struct view vx, vy, vz, vy2, vresidual; /* the slots, once there is memory */
+	int row;                                /* of the profile */
 };
 
 /* How a convolution of the graph is run. */
@@ -83,13 +87,15 @@ enum unit_mode {
 struct unit {
 	int step;
 	enum unit_mode mode;
-	bool grad;   /* the gradient passes through it */
-	bool frozen; /* its parameters get none */
-	struct conv *conv;
-	struct conv_shape shape;
-	struct slot z;  /* the raw result; none when fused */
-	bool drop;      /* z is not kept for the backward pass, but made again there */
-	struct slot z2; /* then */
+	bool grad;               /* the gradient passes through it */
+	bool frozen;             /* its parameters get none */
+	int pair;                /* the unit it is run together with; -1 */
+	struct conv *conv;       /* a pair's: the first's; NULL: the second's */
+	struct conv_shape shape; /* of this step alone */
+	int cout;                /* of conv */
+	struct slot z;           /* the raw result; none when fused */
+	bool drop;               /* z is not kept for the backward pass, but made again there */
+	struct slot z2;          /* then */
 	struct bn bn;
 	/* in the net's memory, and where in floats */
 	float *packed, *bias, *line; /* line: of bnact_back_line */
@@ -149,6 +155,8 @@ int plan_init(struct plan *p, const struct graph *g, const struct net_options *o
 	      struct err *err);
 void plan_release(struct plan *p);
 
+/* netpair.c: finds each unit's `pair`. */
+void plan_pairs(struct plan *p);
 /* netback.c: appends the backward pass. */
 void plan_backward(struct plan *p);
 /* netseg.c: the order of the operations, their segments, and the lives of the buffers. */
@@ -161,10 +169,15 @@ struct op *plan_op(struct plan *p, enum op_kind kind, int step);
 int plan_buffer(struct plan *p, const struct shape *shape, int pad);
 int plan_bytes(struct plan *p, size_t bytes);
 int plan_root(const struct plan *p, int v, int *c0);
+/* Floats of a unit's weights. */
+size_t plan_weights(const struct plan *p, const struct unit *u);
 /* Where the value lies in the forward pass. */
 struct slot plan_slot(const struct plan *p, int v);
 /* Where its gradient lies; none when it has none. */
 struct slot plan_grad_slot(const struct plan *p, int v);
+/* Appends the convolution that makes `y`, and with it `y2` of a pair's second. */
+void plan_conv(struct plan *p, const struct unit *u, struct slot x, struct slot y, struct slot y2,
+	       struct slot residual);
 /* Appends an operation on these. */
 void plan_put(struct plan *p, enum op_kind kind, int step, struct slot x, struct slot y,
 	      struct slot z);

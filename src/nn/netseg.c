@@ -23,7 +23,7 @@ static bool overlap(struct slot a, struct slot b)
 	return a.buf >= 0 && a.buf == b.buf && a.c0 < b.c0 + b.c && b.c0 < a.c0 + a.c;
 }
 
-/* What an operation writes; a pool also writes z. */
+/* What an operation writes; a pool also writes z, some y2. */
 static struct slot written_by(const struct op *op)
 {
 	switch (op->kind) {
@@ -55,14 +55,14 @@ static struct slot written_by(const struct op *op)
 
 static bool touches(const struct op *op, struct slot s)
 {
-	return overlap(op->x, s) || overlap(op->y, s) || overlap(op->z, s) ||
-	       overlap(op->again, s) || overlap(op->residual, s);
+	return overlap(op->x, s) || overlap(op->y, s) || overlap(op->z, s) || overlap(op->y2, s) ||
+	       overlap(op->residual, s);
 }
 
 /* Whether `b` touches what `a` writes. */
 static bool follows(const struct op *b, const struct op *a)
 {
-	return touches(b, written_by(a)) || touches(b, a->again);
+	return touches(b, written_by(a)) || touches(b, a->y2);
 }
 
 /* Whether two neighbours may not change places. */
@@ -97,12 +97,17 @@ static void reorder(struct plan *p)
 
 /* ---- segments ---- */
 
+static bool same_unit(const struct op *a, const struct op *b)
+{
+	return b->unit >= 0 && (a->unit == b->unit || a->pair == b->unit || a->unit == b->pair);
+}
+
 /* Whether the batch must have passed operation `a` before any of it may pass `b`. */
 static bool needs_batch(const struct plan *p, const struct op *a, const struct op *b)
 {
 	if (a->kind == OP_LOSS || b->kind == OP_LOSS)
 		return true;
-	if (b->unit < 0 || a->unit != b->unit || p->units[b->unit].mode != UNIT_BATCH)
+	if (!same_unit(a, b) || p->units[b->unit].mode != UNIT_BATCH)
 		return false;
 	return (a->kind == OP_CONV && b->kind == OP_BNACT && a - p->ops < p->loss) ||
 	       (a->kind == OP_BNACT_SUMS && b->kind == OP_BNACT_APPLY);
@@ -149,7 +154,7 @@ static void join(struct plan *p, int again, int sums)
 	struct op *const ops = p->ops, first = ops[again];
 	int i, j, end = sums;
 
-	ops[sums].again = first.y;
+	ops[sums].y2 = first.y;
 	ops[sums].residual = first.z;
 	for (i = again + 1; i < end;) {
 		const struct op late = ops[i];
@@ -336,7 +341,7 @@ static void live(struct plan *p)
 			touch(p, p->ops[i].x, s);
 			touch(p, p->ops[i].y, s);
 			touch(p, p->ops[i].z, s);
-			touch(p, p->ops[i].again, s);
+			touch(p, p->ops[i].y2, s);
 			touch(p, p->ops[i].residual, s);
 		}
 	touch_ends(p);

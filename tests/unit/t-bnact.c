@@ -299,6 +299,56 @@ static void the_sweep_for_the_sums_makes_the_activation_again_to_the_bit(void **
 		made_again(&cases[i]);
 }
 
+/* Two batch norms whose du are slices of one buffer, together and one after the other. */
+static void parts_side_by_side_are_what_each_is_alone(void **state)
+{
+	static const struct case_row k = {2, 9, 5, 16, ACT_SILU, false, false, false};
+	struct test_view z[2], du[2];
+	struct fixture f[2];
+	struct bnact_part parts[2];
+	struct view slice[2];
+	float line[2][2 * MAX_C], waste[MAX_C] = {0};
+	double sums[2 * MAX_C];
+	struct rng rng;
+	int i, j;
+
+	(void)state;
+	rng_init(&rng, 7, "parts", 0);
+	for (i = 0; i < 2; i++) {
+		z[i] = test_view_new(k.n, k.h, k.w, k.c, 2 * i, 1, 1);
+		du[i] = test_view_new(k.n, k.h, k.w, 2 * k.c, 1, 2, 1);
+	}
+	for (i = 0; i < 2; i++) {
+		test_view_fill(&z[i], &rng);
+		fixture_make(&f[i], &k, &rng);
+		take(f[i].z, &z[i].v);
+		prepare(&f[i]);
+		for (j = 0; j < 2 * k.c; j++)
+			sums[j] = rng_normal(&rng);
+		bnact_back_line(&f[i].bn, sums, 5, false, waste, waste, line[i]);
+	}
+	test_view_fill(&du[0], &rng);
+	view_copy(NULL, &du[0].v, &du[1].v);
+	for (j = 0; j < 2; j++) {
+		for (i = 0; i < 2; i++) {
+			slice[i] = view_slice(&du[j].v, i * k.c, k.c);
+			parts[i] = (struct bnact_part){&f[i].bn, &z[i].v, &slice[i], line[i]};
+		}
+		if (j)
+			bnact_back_apply(NULL, parts, 2);
+		for (i = 0; i < 2 && !j; i++)
+			bnact_back_apply(NULL, &parts[i], 1);
+		test_view_check(&du[j]);
+	}
+	assert_memory_equal(du[0].buf, du[1].buf, du[0].floats * sizeof(float));
+	for (i = 0; i < 2; i++) {
+		test_view_free(&z[i]);
+		test_view_free(&du[i]);
+		free(f[i].z);
+		free(f[i].dy);
+	}
+}
+
 static void running_statistics_follow_with_momentum_and_unbiased_variance(void **state)
 {
 	float one[1] = {1}, zero[1] = {0}, rm[1] = {1}, rv[1] = {2}, m[1], r[1], sc[1], sh[1];
@@ -451,6 +501,7 @@ int main(void)
 		cmocka_unit_test(
 			values_and_gradients_agree_with_the_formula_on_any_number_of_threads),
 		cmocka_unit_test(the_sweep_for_the_sums_makes_the_activation_again_to_the_bit),
+		cmocka_unit_test(parts_side_by_side_are_what_each_is_alone),
 		cmocka_unit_test(running_statistics_follow_with_momentum_and_unbiased_variance),
 		cmocka_unit_test(folding_gives_what_the_batch_norm_gave),
 #ifdef HAVE_X86_KERNELS

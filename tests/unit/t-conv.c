@@ -479,6 +479,104 @@ static void the_rule_chooses_by_shape(void **state)
 	}
 }
 
+/* ---- results in two views ---- */
+
+/* On every path whole vectors and blocks, and blocks of which a part goes to either view. */
+static const struct rest_case {
+	int cin, c, rest, stride, side;
+} rest_cases[] = {
+	{32, 16, 16, 1, 13}, {5, 48, 20, 1, 6},  {24, 16, 3, 1, 7},
+	{9, 64, 40, 2, 9},   {70, 80, 33, 1, 3},
+};
+
+struct split {
+	struct test_view y, rest;
+	double *sums;
+};
+
+/* r->y and r->rest are to be what `one` is. */
+static void check_split(const struct view *one, const struct split *r)
+{
+	int n, y, x;
+
+	for (n = 0; n < one->n; n++)
+		for (y = 0; y < one->h; y++)
+			for (x = 0; x < one->w; x++) {
+				const float *want = view_at(one, n, y, x);
+
+				assert_memory_equal(view_at(&r->y.v, n, y, x), want,
+						    (size_t)r->y.v.c * sizeof(float));
+				assert_memory_equal(view_at(&r->rest.v, n, y, x), want + r->y.v.c,
+						    (size_t)r->rest.v.c * sizeof(float));
+			}
+	test_view_check(&r->y);
+	test_view_check(&r->rest);
+}
+
+static void one_rest(const struct rest_case *k, enum conv_path path, int threads)
+{
+	struct conv_shape s = {k->cin, k->c + k->rest, 1,       1, k->stride, 0,
+			       1,      k->side,        k->side, 0, 0};
+	struct pool *pool = pool_new(threads);
+	struct test_view x = test_view_new(2, k->side, k->side, k->cin, 0, 1, 0), y;
+	double sums[2][2 * 128];
+	struct conv_epilogue epi[] = {{.sums = sums[0]}, {.silu = true}};
+	struct rng rng;
+	float *w, *bias, *packed;
+	void *scratch;
+	struct conv *c;
+	size_t i;
+
+	conv_shape_out(&s);
+	c = conv_new(&s, path, 2, false);
+	rng_init(&rng, 3, "rest", (uint64_t)(k - rest_cases));
+	test_view_fill(&x, &rng);
+	w = random_floats(&rng, (size_t)(s.cin * s.cout));
+	bias = random_floats(&rng, (size_t)s.cout);
+	packed = xaligned(conv_packed_floats(c) * sizeof(float));
+	scratch = xaligned(conv_scratch(c, threads));
+	conv_pack(c, pool, w, packed);
+	epi[1].bias = bias;
+	y = test_view_new(2, s.oh, s.ow, s.cout, 0, 0, 1);
+	for (i = 0; i < ARRAY_LEN(epi); i++) {
+		struct split r = {.y = test_view_new(2, s.oh, s.ow, k->c, 1, 2, 1),
+				  .rest = test_view_new(2, s.oh, s.ow, k->rest, 3, 0, 2)};
+
+		conv_forward(c, pool, packed, &x.v, &y.v, &epi[i], scratch);
+		if (epi[i].sums)
+			epi[i].sums = sums[1];
+		epi[i].rest = r.rest.v;
+		conv_forward(c, pool, packed, &x.v, &r.y.v, &epi[i], scratch);
+		check_split(&y.v, &r);
+		test_view_free(&r.y);
+		test_view_free(&r.rest);
+	}
+	assert_memory_equal(sums[0], sums[1], 2 * (size_t)s.cout * sizeof(double));
+	test_view_free(&x);
+	test_view_free(&y);
+	free(w);
+	free(bias);
+	free(packed);
+	free(scratch);
+	conv_free(c);
+	pool_free(pool);
+}
+
+static void a_result_in_two_views_is_the_same(void **state)
+{
+	const enum conv_path all[] = {CONV_OPENBLAS, CONV_V128, CONV_AVX2, CONV_AVX512};
+	struct err err = ERR_INIT;
+	enum conv_path path;
+	size_t i, k;
+
+	(void)state;
+	for (i = 0; i < ARRAY_LEN(all); i++)
+		for (k = 0; k < ARRAY_LEN(rest_cases) && !conv_resolve(all[i], &path, &err); k++) {
+			one_rest(&rest_cases[k], path, 1);
+			one_rest(&rest_cases[k], path, 2);
+		}
+}
+
 static void paths_have_names_and_foreign_names_are_refused(void **state)
 {
 	struct err err = ERR_INIT;
@@ -504,6 +602,7 @@ int main(void)
 		cmocka_unit_test(avx2_and_avx512_give_the_same_bytes),
 		cmocka_unit_test(winograds_error_is_bounded),
 		cmocka_unit_test(the_rule_chooses_by_shape),
+		cmocka_unit_test(a_result_in_two_views_is_the_same),
 		cmocka_unit_test(paths_have_names_and_foreign_names_are_refused),
 	};
 
