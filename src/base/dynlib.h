@@ -26,15 +26,15 @@ int dynlib_load(const char *soname, const struct dynlib_call *calls, size_t n, v
 /*
  * Tells who packages the program what it loads, for the loader's own list does not: a note in the
  * executable ("ELF dlopen metadata", The Linux Userspace API Group, type 0x407c0c0a, owner "FDO").
- * FEATURE, WHY, SONAME: string literals without quotes in them.
+ * String literals without quotes in them; PRIORITY: "required", "recommended" or "suggested".
  */
-#define DYNLIB_NOTE(feature, why, soname)                                                          \
+#define DYNLIB_NOTE(feature, why, priority, soname)                                                \
 	__asm__(".pushsection .note.dlopen,\"a\",%note\n"                                          \
 		".balign 4\n"                                                                      \
 		".long 4, 2f - 1f, 0x407c0c0a\n"                                                   \
 		".asciz \"FDO\"\n"                                                                 \
 		"1: .asciz \"[{\\\"feature\\\":\\\"" feature "\\\",\\\"description\\\":\\\"" why   \
-		"\\\",\\\"priority\\\":\\\"recommended\\\",\\\"soname\\\":[\\\"" soname            \
+		"\\\",\\\"priority\\\":\\\"" priority "\\\",\\\"soname\\\":[\\\"" soname           \
 		"\\\"]}]\"\n"                                                                      \
 		"2: .balign 4\n"                                                                   \
 		".popsection\n")

@@ -19,7 +19,7 @@ int libcurl_check(const struct libcurl *lib, struct err *err)
 }
 
 #ifdef LIBCURL_SONAME
-DYNLIB_NOTE("fetch", "Files named by URLs", LIBCURL_SONAME);
+DYNLIB_NOTE("fetch", "Files named by URLs", "recommended", LIBCURL_SONAME);
 
 int libcurl_load(struct libcurl *lib, struct err *err)
 {

@@ -10,6 +10,7 @@ libmist_a_SOURCES += \
 	src/io/half.c src/io/half.h \
 	src/io/json.c src/io/json.h \
 	src/io/jsonpull.c src/io/jsonpull.h \
+	src/io/libarchive.c src/io/libarchive.h \
 	src/io/npy.c src/io/npy.h \
 	src/io/safetensors.c src/io/safetensors.h \
 	src/io/pickle.c src/io/pickle.h \

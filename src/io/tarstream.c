@@ -1,7 +1,7 @@
 #include "io/tarstream.h"
 
-#include <archive.h>
-#include <archive_entry.h>
+#include "io/libarchive.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -178,6 +178,7 @@ void tarstream_discard(struct tarstream_writer *w)
 struct tarstream {
 	char *path;
 	int fd;
+	struct libarchive lib;
 	struct archive *a;
 	size_t max_member;
 	struct buf name, data;
@@ -188,8 +189,8 @@ struct tarstream {
 
 static int bad(struct tarstream *t, struct err *err)
 {
-	const char *why = archive_error_string(t->a);
-	int code = archive_errno(t->a);
+	const char *why = t->lib.archive_error_string(t->a);
+	int code = t->lib.archive_errno(t->a);
 
 	if (code == EIO || code == EISDIR)
 		return err_set(err, STATUS_SYSTEM, "cannot read '%s': %s", t->path, strerror(code));
@@ -211,9 +212,29 @@ static ssize_t read_block(struct archive *a, void *ctx, const void **block)
 	long n = file_read_some(t->fd, t->block, sizeof(t->block), t->path, &err);
 
 	if (n < 0)
-		archive_set_error(a, EIO, "%s", err.msg);
+		t->lib.archive_set_error(a, EIO, "%s", err.msg);
 	*block = t->block;
 	return n;
+}
+
+/* Not support_filter_all: it would run lrzip or grzip because a file asks for it. */
+static int begin(struct tarstream *t, struct err *err)
+{
+	const struct libarchive *lib = &t->lib;
+
+	t->a = lib->archive_read_new();
+	BUG_IF(!t->a);
+	lib->archive_read_support_filter_gzip(t->a);
+	lib->archive_read_support_filter_bzip2(t->a);
+	lib->archive_read_support_filter_xz(t->a);
+	lib->archive_read_support_filter_lzma(t->a);
+	lib->archive_read_support_filter_zstd(t->a);
+	lib->archive_read_support_filter_lz4(t->a);
+	lib->archive_read_support_filter_compress(t->a);
+	lib->archive_read_support_format_tar(t->a);
+	lib->archive_read_set_options(t->a, "read_concatenated_archives");
+	return lib->archive_read_open(t->a, t, NULL, read_block, NULL) == ARCHIVE_OK ? 0
+										     : bad(t, err);
 }
 
 struct tarstream *tarstream_open(const char *path, size_t max_member, struct err *err)
@@ -227,20 +248,7 @@ struct tarstream *tarstream_open(const char *path, size_t max_member, struct err
 	t->path = xstrdup(path);
 	t->fd = fd;
 	t->max_member = max_member;
-	t->a = archive_read_new();
-	BUG_IF(!t->a);
-	/* Not support_filter_all: it would run lrzip or grzip because a file asks for it. */
-	archive_read_support_filter_gzip(t->a);
-	archive_read_support_filter_bzip2(t->a);
-	archive_read_support_filter_xz(t->a);
-	archive_read_support_filter_lzma(t->a);
-	archive_read_support_filter_zstd(t->a);
-	archive_read_support_filter_lz4(t->a);
-	archive_read_support_filter_compress(t->a);
-	archive_read_support_format_tar(t->a);
-	archive_read_set_options(t->a, "read_concatenated_archives");
-	if (archive_read_open(t->a, t, NULL, read_block, NULL) != ARCHIVE_OK) {
-		bad(t, err);
+	if (libarchive_load(&t->lib, err) || begin(t, err)) {
 		tarstream_close(t);
 		return NULL;
 	}
@@ -251,11 +259,11 @@ struct tarstream *tarstream_open(const char *path, size_t max_member, struct err
  */
 static int take_name(struct tarstream *t, struct archive_entry *entry, struct err *err)
 {
-	const char *name = archive_entry_pathname(entry);
+	const char *name = t->lib.archive_entry_pathname(entry);
 	const unsigned char *p;
 
 	if (!name) /* a pax name that the C locale cannot hold */
-		name = archive_entry_pathname_utf8(entry);
+		name = t->lib.archive_entry_pathname_utf8(entry);
 	if (!name || !*name)
 		return err_set(err, STATUS_INPUT, "cannot read '%s': a member has no name",
 			       t->path);
@@ -278,7 +286,7 @@ static int take_data(struct tarstream *t, struct err *err)
 
 	buf_clear(&t->data);
 	buf_add(&t->data, "", 0);
-	while ((n = archive_read_data(t->a, block, sizeof(block))) > 0) {
+	while ((n = t->lib.archive_read_data(t->a, block, sizeof(block))) > 0) {
 		if ((size_t)n > t->max_member - t->data.len)
 			return err_set(err, STATUS_INPUT,
 				       "cannot read '%s': '%s' is longer than %zu bytes", t->path,
@@ -287,7 +295,7 @@ static int take_data(struct tarstream *t, struct err *err)
 	}
 	if (n < 0)
 		return bad(t, err);
-	t->end = archive_filter_bytes(t->a, 0);
+	t->end = t->lib.archive_filter_bytes(t->a, 0);
 	return 0;
 }
 
@@ -295,7 +303,7 @@ static int take_data(struct tarstream *t, struct err *err)
  */
 static int check_end(struct tarstream *t, struct err *err)
 {
-	if (archive_filter_bytes(t->a, 0) - t->end >= 2 * BLOCK)
+	if (t->lib.archive_filter_bytes(t->a, 0) - t->end >= 2 * BLOCK)
 		return 0;
 	t->truncated = true;
 	return err_set(err, STATUS_INPUT, "cannot read '%s': truncated%s%s", t->path,
@@ -308,18 +316,21 @@ int tarstream_next(struct tarstream *t, struct tarstream_member *out, struct err
 	int rc;
 
 	do {
-		rc = archive_read_next_header(t->a, &entry);
+		rc = t->lib.archive_read_next_header(t->a, &entry);
 		if (rc == ARCHIVE_EOF)
 			return check_end(t, err);
 		if (rc != ARCHIVE_OK && rc != ARCHIVE_WARN)
 			return bad(t, err);
 		if (take_name(t, entry, err))
 			return -1;
-	} while (archive_entry_filetype(entry) == AE_IFDIR && !archive_entry_hardlink(entry));
-	if (archive_entry_filetype(entry) != AE_IFREG || archive_entry_hardlink(entry))
+	} while (t->lib.archive_entry_filetype(entry) == AE_IFDIR &&
+		 !t->lib.archive_entry_hardlink(entry));
+	if (t->lib.archive_entry_filetype(entry) != AE_IFREG ||
+	    t->lib.archive_entry_hardlink(entry))
 		return err_set(err, STATUS_INPUT, "cannot read '%s': '%s' is not a regular file",
 			       t->path, t->name.data);
-	if (archive_entry_size(entry) > 0 && (uint64_t)archive_entry_size(entry) > t->max_member)
+	if (t->lib.archive_entry_size(entry) > 0 &&
+	    (uint64_t)t->lib.archive_entry_size(entry) > t->max_member)
 		return err_set(err, STATUS_INPUT, "cannot read '%s': '%s' is longer than %zu bytes",
 			       t->path, t->name.data, t->max_member);
 	if (take_data(t, err))
@@ -338,7 +349,8 @@ void tarstream_close(struct tarstream *t)
 {
 	if (!t)
 		return;
-	archive_read_free(t->a);
+	if (t->a)
+		t->lib.archive_read_free(t->a);
 	file_close(t->fd);
 	buf_release(&t->name);
 	buf_release(&t->data);

@@ -2,11 +2,10 @@
 
 #include "base/file.h"
 #include "io/half.h"
+#include "io/libarchive.h"
 #include "io/pickle.h"
 #include "io/yaml.h"
 
-#include <archive.h>
-#include <archive_entry.h>
 #include <float.h>
 #include <math.h>
 #include <stdlib.h>
@@ -52,6 +51,7 @@ struct torchpt_archive {
 struct reading {
 	const char *name; /* for sentences */
 	struct torchpt *pt;
+	struct libarchive lib;
 	size_t cap;    /* of the tensor list */
 	size_t visits; /* of modules, which may be shared or cyclic */
 	struct err *err;
@@ -85,12 +85,13 @@ static int take_member(const struct reading *r, struct archive *zip, struct arch
 		       size_t *left)
 {
 	struct torchpt_archive *a = r->pt->archive;
-	const char *path = archive_entry_pathname(entry), *slash = path ? strchr(path, '/') : NULL;
+	const char *path = r->lib.archive_entry_pathname(entry),
+		   *slash = path ? strchr(path, '/') : NULL;
 	struct member *m;
 	char block[1 << 15];
 	la_ssize_t n;
 
-	if (!slash || archive_entry_filetype(entry) != AE_IFREG)
+	if (!slash || r->lib.archive_entry_filetype(entry) != AE_IFREG)
 		return 0;
 	if (a->n == MAX_MEMBERS)
 		return bad(r, "too many members");
@@ -98,7 +99,7 @@ static int take_member(const struct reading *r, struct archive *zip, struct arch
 	m = &a->members[a->n++];
 	*m = (struct member){.name = xstrdup(slash + 1)};
 	buf_add(&m->data, "", 0);
-	while ((n = archive_read_data(zip, block, sizeof(block))) > 0) {
+	while ((n = r->lib.archive_read_data(zip, block, sizeof(block))) > 0) {
 		if ((size_t)n > *left)
 			return bad(r,
 				   "its members are longer than the file: not stored by PyTorch");
@@ -113,13 +114,14 @@ static int take_members(const struct reading *r, struct archive *zip, size_t siz
 	struct archive_entry *entry;
 	int rc;
 
-	while ((rc = archive_read_next_header(zip, &entry)) == ARCHIVE_OK || rc == ARCHIVE_WARN)
+	while ((rc = r->lib.archive_read_next_header(zip, &entry)) == ARCHIVE_OK ||
+	       rc == ARCHIVE_WARN)
 		if (take_member(r, zip, entry, &size))
 			return -1;
 	return rc == ARCHIVE_EOF ? 0 : bad(r, "damaged or truncated zip archive");
 }
 
-static int unzip(const struct reading *r, const void *data, size_t size)
+static int unzip(struct reading *r, const void *data, size_t size)
 {
 	struct torchpt_archive *a = r->pt->archive;
 	struct archive *zip;
@@ -133,13 +135,15 @@ static int unzip(const struct reading *r, const void *data, size_t size)
 			   "the format of PyTorch before 1.6: load and save it with a later one");
 	if (size < 4 || memcmp(data, "PK\3\4", 4))
 		return bad(r, "not a PyTorch checkpoint");
-	zip = archive_read_new();
+	if (libarchive_load(&r->lib, r->err))
+		return -1;
+	zip = r->lib.archive_read_new();
 	BUG_IF(!zip);
-	archive_read_support_format_zip_seekable(zip);
-	rc = archive_read_open_memory(zip, data, size);
+	r->lib.archive_read_support_format_zip_seekable(zip);
+	rc = r->lib.archive_read_open_memory(zip, data, size);
 	rc = rc == ARCHIVE_OK ? take_members(r, zip, size)
 			      : bad(r, "damaged or truncated zip archive");
-	archive_read_free(zip);
+	r->lib.archive_read_free(zip);
 	if (rc)
 		return rc;
 	if (a->n)

@@ -2,9 +2,8 @@
 
 #include "base/file.h"
 #include "base/mem.h"
+#include "io/libarchive.h"
 
-#include <archive.h>
-#include <archive_entry.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -24,6 +23,7 @@ struct link {
 struct unpacker {
 	const char *archive_name, *dir;
 	struct unpack_options opt;
+	struct libarchive lib;
 	struct archive *archive;
 	int root;        /* descriptor of `dir` */
 	uint64_t packed; /* bytes of the archive */
@@ -42,11 +42,12 @@ static int refuse(struct unpacker *u, const char *member, const char *cause)
 
 static int broken(struct unpacker *u)
 {
-	const char *cause = archive_error_string(u->archive);
+	const char *cause = u->lib.archive_error_string(u->archive);
 
 	/* libarchive reports a failed read of the file with errno's number, a bad archive with its
 	 * own. */
-	return err_set(u->err, archive_errno(u->archive) == EIO ? STATUS_SYSTEM : STATUS_INPUT,
+	return err_set(u->err,
+		       u->lib.archive_errno(u->archive) == EIO ? STATUS_SYSTEM : STATUS_INPUT,
 		       "cannot unpack '%s': %s", u->archive_name,
 		       cause ? cause : "it is damaged or truncated");
 }
@@ -196,7 +197,7 @@ static int write_at(struct unpacker *u, int fd, const char *name, const void *da
 
 static int tell(struct unpacker *u)
 {
-	int64_t done = archive_filter_bytes(u->archive, -1);
+	int64_t done = u->lib.archive_filter_bytes(u->archive, -1);
 
 	if (u->opt.progress &&
 	    u->opt.progress(u->opt.ctx, done > 0 ? (uint64_t)done : 0, u->packed))
@@ -214,7 +215,8 @@ static int write_data(struct unpacker *u, int fd, const char *name)
 	int64_t offset;
 	int rc;
 
-	while ((rc = archive_read_data_block(u->archive, &data, &size, &offset)) == ARCHIVE_OK) {
+	while ((rc = u->lib.archive_read_data_block(u->archive, &data, &size, &offset)) ==
+	       ARCHIVE_OK) {
 		if (offset < 0 || (uint64_t)offset > u->opt.max_bytes)
 			return refuse(u, name, "is too large");
 		u->bytes = before + (uint64_t)offset + size;
@@ -281,22 +283,24 @@ static int make_hard_link(struct unpacker *u, const char *name, const char *targ
 
 static int make_member(struct unpacker *u, struct archive_entry *entry, const char *name)
 {
-	const char *target = archive_entry_hardlink(entry);
+	const char *target = u->lib.archive_entry_hardlink(entry);
 
 	if (!*name)
 		return 0; /* the folder itself */
 	u->taken++;
 	if (target)
 		return make_hard_link(u, name, target);
-	switch (archive_entry_filetype(entry)) {
+	switch (u->lib.archive_entry_filetype(entry)) {
 	case AE_IFDIR:
 		return make_folder(u, name);
 	case 0: /* a format that knows no types */
 	case AE_IFREG:
 		return make_file(u, name,
-				 archive_entry_size_is_set(entry) ? archive_entry_size(entry) : 0);
+				 u->lib.archive_entry_size_is_set(entry)
+					 ? u->lib.archive_entry_size(entry)
+					 : 0);
 	case AE_IFLNK:
-		target = archive_entry_symlink(entry);
+		target = u->lib.archive_entry_symlink(entry);
 		if (!target || !*target || *target == '/')
 			return refuse(u, name, "is a link that leads outside");
 		GROW(u->links, u->nlinks, u->caplinks);
@@ -323,9 +327,9 @@ static char *lone_name(const char *archive_name)
 	return xasprintf("%s.unpacked", base);
 }
 
-static bool is_lone(struct archive *a)
+static bool is_lone(const struct unpacker *u)
 {
-	return archive_format(a) == ARCHIVE_FORMAT_RAW;
+	return u->lib.archive_format(u->archive) == ARCHIVE_FORMAT_RAW;
 }
 
 /* Nothing that we read: or the beginning of a zip, whose directory stands at the end. */
@@ -334,8 +338,9 @@ static int foreign(struct unpacker *u)
 	const void *data;
 	int64_t offset;
 	size_t size;
-	bool zip = archive_read_data_block(u->archive, &data, &size, &offset) == ARCHIVE_OK &&
-		   size >= 4 && !memcmp(data, "PK\3\4", 4);
+	bool zip =
+		u->lib.archive_read_data_block(u->archive, &data, &size, &offset) == ARCHIVE_OK &&
+		size >= 4 && !memcmp(data, "PK\3\4", 4);
 
 	return err_set(u->err, STATUS_INPUT, "cannot unpack '%s': %s", u->archive_name,
 		       zip ? "it is a truncated zip" : "it is no zip, tar, gz, xz or zst");
@@ -343,15 +348,15 @@ static int foreign(struct unpacker *u)
 
 static int take_member(struct unpacker *u, struct archive_entry *entry)
 {
-	const char *raw = archive_entry_pathname(entry), *cause, *name;
+	const char *raw = u->lib.archive_entry_pathname(entry), *cause, *name;
 	char *safe;
 	int rc = 0;
 
 	if (!raw) /* UTF-8 that the C locale has no letters for */
-		raw = archive_entry_pathname_utf8(entry);
+		raw = u->lib.archive_entry_pathname_utf8(entry);
 
-	if (is_lone(u->archive)) {
-		if (archive_filter_code(u->archive, 0) == ARCHIVE_FILTER_NONE)
+	if (is_lone(u)) {
+		if (u->lib.archive_filter_code(u->archive, 0) == ARCHIVE_FILTER_NONE)
 			return foreign(u);
 		safe = u->opt.lone ? xstrdup(u->opt.lone) : lone_name(u->archive_name);
 	} else {
@@ -361,7 +366,7 @@ static int take_member(struct unpacker *u, struct archive_entry *entry)
 		if (!safe)
 			return refuse(u, raw, cause);
 	}
-	name = is_lone(u->archive) ? safe : wanted(u, safe);
+	name = is_lone(u) ? safe : wanted(u, safe);
 	if (name)
 		rc = make_member(u, entry, name);
 	free(safe);
@@ -411,7 +416,7 @@ static int take_all(struct unpacker *u)
 	struct archive_entry *entry;
 	int rc;
 
-	while ((rc = archive_read_next_header(u->archive, &entry)) == ARCHIVE_OK ||
+	while ((rc = u->lib.archive_read_next_header(u->archive, &entry)) == ARCHIVE_OK ||
 	       rc == ARCHIVE_WARN) {
 		if (++u->members > u->opt.max_members)
 			return err_set(u->err, STATUS_INPUT,
@@ -419,8 +424,9 @@ static int take_all(struct unpacker *u)
 				       u->archive_name, (unsigned long long)u->opt.max_members);
 		/* A member costs a block even when it is empty: millions of them are a bomb too. */
 		u->bytes += MEMBER_COST;
-		if (within_bounds(u, archive_entry_pathname(entry) ? archive_entry_pathname(entry)
-								   : "?") ||
+		if (within_bounds(u, u->lib.archive_entry_pathname(entry)
+					     ? u->lib.archive_entry_pathname(entry)
+					     : "?") ||
 		    take_member(u, entry) || tell(u))
 			return -1;
 	}
@@ -435,26 +441,29 @@ static int take_all(struct unpacker *u)
 	return make_links(u);
 }
 
-static struct archive *open_archive(const char *name, struct err *err)
+static int open_archive(struct unpacker *u)
 {
-	struct archive *a = archive_read_new();
+	const struct libarchive *lib = &u->lib;
+	const char *cause;
 
-	if (!a)
-		return err_set(err, STATUS_SYSTEM, "libarchive could not be started"), NULL;
-	archive_read_support_filter_gzip(a);
-	archive_read_support_filter_xz(a);
-	archive_read_support_filter_zstd(a);
-	archive_read_support_format_tar(a);
+	if (libarchive_load(&u->lib, u->err))
+		return -1;
+	u->archive = lib->archive_read_new();
+	if (!u->archive)
+		return err_set(u->err, STATUS_SYSTEM, "libarchive could not be started");
+	lib->archive_read_support_filter_gzip(u->archive);
+	lib->archive_read_support_filter_xz(u->archive);
+	lib->archive_read_support_filter_zstd(u->archive);
+	lib->archive_read_support_format_tar(u->archive);
 	/* By its directory: a zip without one is truncated, whatever its beginning may hold. */
-	archive_read_support_format_zip_seekable(a);
-	archive_read_support_format_raw(a);
-	archive_read_support_format_empty(a);
-	if (archive_read_open_filename(a, name, BLOCK) == ARCHIVE_OK)
-		return a;
-	err_set(err, STATUS_INPUT, "cannot unpack '%s': %s", name,
-		archive_error_string(a) ? archive_error_string(a) : "it cannot be read");
-	archive_read_free(a);
-	return NULL;
+	lib->archive_read_support_format_zip_seekable(u->archive);
+	lib->archive_read_support_format_raw(u->archive);
+	lib->archive_read_support_format_empty(u->archive);
+	if (lib->archive_read_open_filename(u->archive, u->archive_name, BLOCK) == ARCHIVE_OK)
+		return 0;
+	cause = lib->archive_error_string(u->archive);
+	return err_set(u->err, STATUS_INPUT, "cannot unpack '%s': %s", u->archive_name,
+		       cause ? cause : "it cannot be read");
 }
 
 static int archive_size(const char *name, uint64_t *size, struct err *err)
@@ -489,8 +498,8 @@ static void set_limits(struct unpacker *u, const struct unpack_options *opt)
 int unpack(const char *archive, const char *dir, const struct unpack_options *opt, struct err *err)
 {
 	struct unpacker u = {.archive_name = archive, .dir = dir, .err = err};
-	int rc = -1;
 	size_t i;
+	int rc;
 
 	set_limits(&u, opt);
 	if (archive_size(archive, &u.packed, err))
@@ -498,14 +507,12 @@ int unpack(const char *archive, const char *dir, const struct unpack_options *op
 	u.root = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (u.root < 0)
 		return err_errno(err, "cannot write to the folder '%s'", dir);
-	u.archive = open_archive(archive, err);
-	if (u.archive)
-		rc = take_all(&u);
+	rc = open_archive(&u) || take_all(&u) ? -1 : 0;
 	/* On disk before the folder gets its name. */
 	if (!rc && syncfs(u.root))
 		rc = err_errno(err, "cannot write to the folder '%s'", dir);
 	if (u.archive)
-		archive_read_free(u.archive);
+		u.lib.archive_read_free(u.archive);
 	for (i = 0; i < u.nlinks; i++) {
 		free(u.links[i].name);
 		free(u.links[i].target);
