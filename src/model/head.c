@@ -1,7 +1,7 @@
 /*
  * In three rounds over all levels. First the matches, in blocks of one level and anchor: their inputs
  * are gathered, sgemm makes their raw values, the terms give the gradient of these, and sgemm the
- * gradient of the inputs. Then, a few images at a time, the objectness of all cells. Last the matches'
+ * gradient of the inputs. Then the objectness of all cells, by rows. Last the matches'
  * shares are added: to dx image by image, to the weights anchor by anchor. Work is cut by shape and by
  * the number of matches, and added up in one order.
  */
@@ -10,27 +10,28 @@
 #include "base/ints.h"
 #include "model/loss.h"
 #include "nn/bce.h"
-#include "nn/netops.h"
+#include "nn/thin.h"
 
 #include <cblas.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* Pixels of a map that pass at a time: of 64 channels 1.6 MB, which the caches hold. */
-#define CHUNK_PIXELS 6400
 /* Matches of a block: enough for sgemm, and several for each thread. */
 #define BLOCK 64
+/* Pixels of a job of the objectness, at least, and those that pass at a time: of 64 channels 8 KiB in
+ * and out each, which the L1 cache holds. */
+#define JOB_PIXELS 800
+#define RUN_PIXELS 32
 
 struct level {
 	const struct step *step;
 	int source; /* of the net's outputs */
 	bool add;   /* another level reads that output, too */
-	int cin, h, w, chunk;
-	struct conv *conv; /* objectness: cin to na */
-	float *packed, *bias, *dw, *dbias;
-	struct view obj; /* logits of a chunk, then their gradient */
+	int cin, h, w;
+	int rows, parts; /* of a job of the objectness; jobs an image */
 	float *wanted;   /* n, y, x, a */
-	double *row_sum; /* of a chunk */
+	float *shares;   /* of every job: gradients of objectness's weights and biases */
+	double *sums;    /* of every job: terms */
 	/* of the step in work */
 	struct view x, dx;
 	size_t m0, m1; /* its matches */
@@ -48,9 +49,9 @@ struct head {
 	struct head_options opt;
 	struct loss_hyp hyp;
 	struct pool *pool;
-	const float *params;
+	const float *params; /* of the step in work */
 	struct level level[GRAPH_MAX_LEVELS];
-	float *scratch;
+	bool shared;            /* two levels read one output */
 	struct matches matches; /* of all levels, one after the other */
 	struct block *blocks;
 	size_t nblocks, blocks_cap;
@@ -92,81 +93,37 @@ static void plan_level(struct level *l, const struct graph *g, const struct head
 		       int level)
 {
 	const struct step *s = &g->steps[g->values[g->outs[level]].step];
-	struct conv_shape shape = {.kh = 1, .kw = 1, .stride = 1, .groups = 1};
-	enum conv_path path;
-	struct err err;
 
 	BUG_IF(s->k != 1 || s->s != 1 || s->p || s->g != 1 || s->bn >= 0 || s->act != ACT_NONE ||
 	       s->residual >= 0 || s->bias < 0);
-	BUG_IF(conv_resolve(o->path, &path, &err));
 	l->step = s;
 	l->source = source_of(g, s);
-	l->cin = shape.cin = g->values[s->in[0]].c;
-	l->h = shape.h = o->h / g->strides[level];
-	l->w = shape.w = o->w / g->strides[level];
-	shape.cout = g->na;
-	conv_shape_out(&shape);
-	l->chunk = min_int(max_int(CHUNK_PIXELS / (l->h * l->w), 1), o->max_n);
-	l->conv = conv_new(&shape, path, l->chunk, true);
-	l->obj = (struct view){NULL, l->chunk, l->h, l->w, g->na, g->na, 0};
+	l->cin = g->values[s->in[0]].c;
+	l->h = o->h / g->strides[level];
+	l->w = o->w / g->strides[level];
+	l->rows = min_int(ceil_div(JOB_PIXELS, l->w), l->h);
+	l->parts = ceil_div(l->h, l->rows);
 }
 
-/* Where the parts of a level lie: floats behind each other. */
-struct layout {
-	size_t packed, bias, dw, dbias, obj, obj_lead, wanted, row_sum, total;
-};
-
-static size_t take(size_t *total, size_t floats)
+/* What a job has for its gradients. */
+static size_t share_floats(const struct level *l, int na)
 {
-	const size_t at = *total;
-
-	*total += round_up(floats, 16);
-	return at;
+	return round_up((size_t)na * (size_t)(l->cin + 1), 16);
 }
 
-static struct layout lay_out(const struct level *l, const struct head_options *o, int na)
+static size_t jobs_of(const struct level *l, int n)
 {
-	const size_t weights = (size_t)na * (size_t)l->cin;
-	const size_t cells = (size_t)o->max_n * (size_t)l->h * (size_t)l->w;
-	struct layout a = {0};
-	size_t obj = view_floats(&l->obj, &a.obj_lead);
-
-	a.packed = take(&a.total, conv_packed_floats(l->conv));
-	a.bias = take(&a.total, (size_t)na);
-	a.dw = take(&a.total, weights);
-	a.dbias = take(&a.total, (size_t)na);
-	a.obj = take(&a.total, obj);
-	a.wanted = take(&a.total, cells * (size_t)na);
-	a.row_sum = take(&a.total, 2 * (size_t)l->chunk * (size_t)l->h);
-	return a;
+	return (size_t)n * (size_t)l->parts;
 }
 
-static size_t scratch_bytes(const struct level *l, int na, int threads)
+static size_t wanted_floats(const struct level *l, int n, int na)
 {
-	const size_t conv = conv_scratch(l->conv, threads);
-	const size_t bias = bias_scratch(l->chunk, l->h, na);
-
-	return conv > bias ? conv : bias;
-}
-
-static void place_level(struct level *l, const struct head_options *o, int na)
-{
-	const struct layout a = lay_out(l, o, na);
-	float *base = xaligned(a.total * sizeof(float));
-
-	l->packed = base + a.packed; /* the first: what is freed */
-	l->bias = base + a.bias;
-	l->dw = base + a.dw;
-	l->dbias = base + a.dbias;
-	l->obj.p = base + a.obj + a.obj_lead;
-	l->wanted = base + a.wanted;
-	l->row_sum = (double *)(base + a.row_sum);
+	return (size_t)n * (size_t)l->h * (size_t)l->w * (size_t)na;
 }
 
 struct head *head_new(const struct graph *g, const struct head_options *opt, struct pool *pool)
 {
 	struct head *h = xcalloc(1, sizeof(*h));
-	size_t scratch = 0, bytes;
 	int i, k;
 
 	h->g = g;
@@ -174,14 +131,16 @@ struct head *head_new(const struct graph *g, const struct head_options *opt, str
 	h->hyp = *opt->hyp;
 	h->pool = pool;
 	for (i = 0; i < g->nl; i++) {
-		plan_level(&h->level[i], g, opt, i);
-		place_level(&h->level[i], opt, g->na);
+		struct level *l = &h->level[i];
+
+		plan_level(l, g, opt, i);
+		l->wanted = xcalloc(wanted_floats(l, opt->max_n, g->na), sizeof(float));
+		l->shares = xcalloc(jobs_of(l, opt->max_n) * share_floats(l, g->na), sizeof(float));
+		l->sums = xcalloc(jobs_of(l, opt->max_n), sizeof(double));
 		for (k = 0; k < i; k++)
-			h->level[i].add |= h->level[k].source == h->level[i].source;
-		bytes = scratch_bytes(&h->level[i], g->na, pool_threads(pool));
-		scratch = bytes > scratch ? bytes : scratch;
+			l->add |= h->level[k].source == l->source;
+		h->shared |= l->add;
 	}
-	h->scratch = xaligned(scratch);
 	return h;
 }
 
@@ -201,33 +160,32 @@ void head_free(struct head *h)
 	if (!h)
 		return;
 	for (i = 0; i < h->g->nl; i++) {
-		conv_free(h->level[i].conv);
-		free(h->level[i].packed);
+		free(h->level[i].wanted);
+		free(h->level[i].shares);
+		free(h->level[i].sums);
 	}
 	release_rows(h);
 	free(h->in);
 	free(h->din);
 	free(h->matches.v);
 	free(h->blocks);
-	free(h->scratch);
 	free(h);
 }
 
-size_t head_bytes(const struct graph *g, const struct head_options *opt, struct pool *pool)
+size_t head_bytes(const struct graph *g, const struct head_options *opt)
 {
-	size_t total = 0, scratch = 0, bytes;
+	size_t total = 0;
 	int i;
 
 	for (i = 0; i < g->nl; i++) {
 		struct level l = {0};
 
 		plan_level(&l, g, opt, i);
-		total += lay_out(&l, opt, g->na).total * sizeof(float);
-		bytes = scratch_bytes(&l, g->na, pool_threads(pool));
-		scratch = bytes > scratch ? bytes : scratch;
-		conv_free(l.conv);
+		total += wanted_floats(&l, opt->max_n, g->na) * sizeof(float) +
+			 jobs_of(&l, opt->max_n) *
+				 (share_floats(&l, g->na) * sizeof(float) + sizeof(double));
 	}
-	return total + scratch;
+	return total;
 }
 
 /* ---- parameters ---- */
@@ -241,24 +199,6 @@ static const float *weights_of(const struct head *h, const struct level *l, int 
 static const float *bias_of(const struct head *h, const struct level *l, int anchor)
 {
 	return h->params + h->g->params[l->step->bias].offset + anchor * values_of(h->g);
-}
-
-void head_load_params(struct head *h, const float *params)
-{
-	int i, a;
-
-	h->params = params;
-	for (i = 0; i < h->g->nl; i++) {
-		struct level *l = &h->level[i];
-
-		for (a = 0; a < h->g->na; a++) {
-			memcpy(l->dw + (size_t)a * (size_t)l->cin,
-			       weights_of(h, l, a) + 4 * (size_t)l->cin,
-			       (size_t)l->cin * sizeof(float));
-			l->bias[a] = bias_of(h, l, a)[4];
-		}
-		conv_pack(l->conv, h->pool, l->dw, l->packed);
-	}
 }
 
 /* ---- matches ---- */
@@ -354,10 +294,8 @@ static void gather(const struct head *h, const struct block *b)
 struct work {
 	struct head *h;
 	int n, all;
-	const struct level *level; /* of the sweep, from image n0 on */
-	int n0;
-	float scale;
 	float *grads;
+	int level; /* objectness: the first of its jobs */
 };
 
 static void block_job(void *ctx, int job, int worker)
@@ -434,82 +372,94 @@ static double row_terms(const struct head *h, float *x, const float *wanted, siz
 	return sum;
 }
 
-static void row_job(void *ctx, int job, int worker)
+/* What its level's objectness weighs, of all images' mean. */
+static double gain(const struct head *h, int level)
 {
-	const struct work *k = ctx;
-	const struct level *l = k->level;
-	const size_t each = (size_t)l->w * (size_t)k->h->g->na;
+	const struct level *l = &h->level[level];
 
-	(void)worker;
-	l->row_sum[job] = row_terms(k->h, l->obj.p + (size_t)job * each,
-				    l->wanted + ((size_t)k->n0 * (size_t)l->h + (size_t)job) * each,
-				    each, k->scale);
+	return h->hyp.obj * loss_balance(h->g, level) / ((double)h->g->na * l->h * l->w);
 }
 
-static struct view images(const struct view *v, int n0, int n)
+/* Pixels [x0, x1) of a row: logits, terms, gradients. */
+static double objectness_run(const struct head *h, const struct thin *t, int level, int image,
+			     int y, int x0, int x1, float *share)
 {
-	struct view some = *v;
+	const struct level *l = &h->level[level];
+	const int na = h->g->na, pixels = x1 - x0;
+	const size_t at = ((size_t)image * (size_t)l->h + (size_t)y) * (size_t)l->w + (size_t)x0;
+	const float *x = view_at(&l->x, image, y, x0);
+	float *dx = l->dx.p ? view_at(&l->dx, image, y, x0) : NULL;
+	float v[RUN_PIXELS * GRAPH_MAX_ANCHORS];
+	double sum;
 
-	if (!v->p)
-		return some;
-	some = view_batch(v, n);
-	some.p += (size_t)n0 * view_image(v);
-	return some;
-}
-
-/* A chunk of a level; returns the sum of its terms. */
-static double objectness_chunk(struct work *k, struct level *l, int n)
-{
-	struct head *h = k->h;
-	const struct view x = images(&l->x, k->n0, n), dx = images(&l->dx, k->n0, n);
-	const struct view obj = view_batch(&l->obj, n);
-	const struct conv_epilogue epi = {.bias = l->bias};
-	double sum = 0;
-	int i;
-
-	conv_forward(l->conv, h->pool, l->packed, &x, &obj, &epi, h->scratch);
-	pool_run(h->pool, n * l->h, row_job, k);
-	for (i = 0; i < n * l->h; i++)
-		sum += l->row_sum[i];
-	conv_backward_weights(l->conv, h->pool, &x, &obj, l->dw, h->scratch);
-	bias_backward(h->pool, &obj, l->dbias, h->scratch);
-	if (dx.p)
-		conv_backward_data(l->conv, h->pool, l->packed, &obj, &dx, l->add, h->scratch);
+	thin_forward(t, pixels, x, (size_t)l->x.ld, bias_of(h, l, 0) + 4, (size_t)values_of(h->g),
+		     v);
+	sum = row_terms(h, v, l->wanted + at * (size_t)na, (size_t)(pixels * na),
+			(float)gain(h, level));
+	thin_backward(t, pixels, x, (size_t)l->x.ld, v, dx, (size_t)l->dx.ld, l->add, share,
+		      share + na * l->cin);
 	return sum;
 }
 
-static void objectness(struct work *k, int level, struct loss *out)
+static void objectness_rows(const struct head *h, int level, int image, int part)
 {
-	struct head *h = k->h;
-	struct level *l = &h->level[level];
-	const double cells = (double)h->g->na * l->h * l->w;
-	const double each =
-		h->hyp.obj * loss_balance(h->g, level) / cells; /* of all images' mean */
-	const int na = h->g->na;
+	const struct level *l = &h->level[level];
+	const int y1 = min_int((part + 1) * l->rows, l->h);
+	const size_t job = (size_t)image * (size_t)l->parts + (size_t)part;
+	const struct thin t = {l->cin, h->g->na, weights_of(h, l, 0) + 4 * (size_t)l->cin,
+			       (size_t)values_of(h->g) * (size_t)l->cin, h->opt.path};
+	float *share = l->shares + job * share_floats(l, h->g->na);
 	double sum = 0;
-	int i, n;
+	int x, y;
 
-	k->level = l;
-	k->scale = (float)each;
-	memset(l->dw, 0, (size_t)na * (size_t)l->cin * sizeof(float));
-	memset(l->dbias, 0, (size_t)na * sizeof(float));
-	for (k->n0 = 0; k->n0 < k->n; k->n0 += n) {
-		n = min_int(l->chunk, k->n - k->n0);
-		sum += objectness_chunk(k, l, n);
-	}
-	out->obj += each * sum / k->all;
-	for (i = 0; i < na; i++) {
-		const size_t at = (size_t)(i * values_of(h->g) + 4);
-		float *dw = k->grads + h->g->params[l->step->weight].offset + at * (size_t)l->cin;
-		int c;
+	memset(share, 0, share_floats(l, h->g->na) * sizeof(float));
+	for (y = part * l->rows; y < y1; y++)
+		for (x = 0; x < l->w; x += RUN_PIXELS)
+			sum += objectness_run(h, &t, level, image, y, x,
+					      min_int(x + RUN_PIXELS, l->w), share);
+	l->sums[job] = sum;
+	if (l->dx.p)
+		view_clear_pads(&l->dx, image, part * l->rows, y1);
+}
 
-		for (c = 0; c < l->cin; c++)
-			dw[c] += l->dw[(size_t)i * (size_t)l->cin + (size_t)c];
-		k->grads[h->g->params[l->step->bias].offset + at] += l->dbias[i];
+static void objectness_job(void *ctx, int job, int worker)
+{
+	const struct work *k = ctx;
+	int level = k->level;
+
+	(void)worker;
+	for (; job >= (int)jobs_of(&k->h->level[level], k->n); level++)
+		job -= (int)jobs_of(&k->h->level[level], k->n);
+	objectness_rows(k->h, level, job / k->h->level[level].parts,
+			job % k->h->level[level].parts);
+}
+
+/* Of levels [first, end). */
+static void objectness(struct work *k, int first, int end)
+{
+	int i, jobs = 0;
+
+	k->level = first;
+	for (i = first; i < end; i++)
+		jobs += (int)jobs_of(&k->h->level[i], k->n);
+	pool_run(k->h->pool, jobs, objectness_job, k);
+}
+
+static void add_objectness(const struct head *h, int n, int all, struct loss *out)
+{
+	size_t job;
+	int i;
+
+	for (i = 0; i < h->g->nl; i++) {
+		double sum = 0;
+
+		for (job = 0; job < jobs_of(&h->level[i], n); job++)
+			sum += h->level[i].sums[job];
+		out->obj += gain(h, i) * sum / all;
 	}
 }
 
-/* ---- the matches' gradients ---- */
+/* ---- the gradients of the parameters, and what the matches add ---- */
 
 /* Of one image of a level, to dx. */
 static void scatter(const struct head *h, int level, int image)
@@ -543,6 +493,23 @@ static void scatter_image(const struct head *h, int level, int image)
 			scatter(h, i, image);
 }
 
+/* The jobs' shares of an anchor's objectness. */
+static void add_shares(const struct work *k, int level, int anchor, float *dw, float *db)
+{
+	const struct level *l = &k->h->level[level];
+	const int na = k->h->g->na;
+	size_t job;
+	int c;
+
+	for (job = 0; job < jobs_of(l, k->n); job++) {
+		const float *share = l->shares + job * share_floats(l, na);
+
+		for (c = 0; c < l->cin; c++)
+			dw[c] += share[anchor * l->cin + c];
+		*db += share[na * l->cin + anchor];
+	}
+}
+
 /* Of one anchor of a level, to its weights and biases. */
 static void add_weights(const struct work *k, int level, int anchor)
 {
@@ -555,6 +522,7 @@ static void add_weights(const struct work *k, int level, int anchor)
 	size_t first = l->m0, end, row;
 	int i;
 
+	add_shares(k, level, anchor, dw + 4 * (size_t)l->cin, db + 4);
 	while (first < l->m1 && h->matches.v[h->match_of[first]].anchor < anchor)
 		first++;
 	for (end = first; end < l->m1 && h->matches.v[h->match_of[end]].anchor == anchor;)
@@ -585,7 +553,7 @@ static void last_job(void *ctx, int job, int worker)
 		scatter_image(k->h, (job - anchors) / k->n, (job - anchors) % k->n);
 }
 
-void head_step(struct head *h, const struct view *x, int first, int n, int all,
+void head_step(struct head *h, const float *params, const struct view *x, int first, int n, int all,
 	       const struct target *targets, int ntargets, const struct view *dx, float *grads,
 	       struct loss *out)
 {
@@ -596,6 +564,7 @@ void head_step(struct head *h, const struct view *x, int first, int n, int all,
 	BUG_IF(n < 1 || n > h->opt.max_n);
 	openblas_set_num_threads(1); /* we bring the threads */
 	*out = (struct loss){0};
+	h->params = params;
 	for (i = 0; i < h->g->nl; i++) {
 		h->level[i].x = x[h->level[i].source];
 		h->level[i].dx = dx[h->level[i].source];
@@ -605,7 +574,10 @@ void head_step(struct head *h, const struct view *x, int first, int n, int all,
 	sort_matches(h);
 	pool_run(h->pool, (int)h->nblocks, block_job, &k);
 	add_terms(h, n, out);
-	for (i = 0; i < h->g->nl; i++)
-		objectness(&k, i, out);
+	if (!h->shared)
+		objectness(&k, 0, h->g->nl);
+	for (i = 0; i < h->g->nl && h->shared; i++)
+		objectness(&k, i, i + 1);
+	add_objectness(h, n, all, out);
 	pool_run(h->pool, h->g->nl * (h->g->na + n), last_job, &k);
 }

@@ -30,10 +30,7 @@ struct head;
 struct head *head_new(const struct graph *g, const struct head_options *opt, struct pool *pool);
 void head_free(struct head *head);
 /* Bytes it takes, but for those that grow with the number of matches. */
-size_t head_bytes(const struct graph *g, const struct head_options *opt, struct pool *pool);
-
-/* Call after the parameters changed; `params` is borrowed until the next call. */
-void head_load_params(struct head *head, const float *params);
+size_t head_bytes(const struct graph *g, const struct head_options *opt);
 
 /*
  * Of images first … first+n-1 of a batch of `all`: x and dx are theirs, as the net's outputs and
@@ -42,8 +39,8 @@ void head_load_params(struct head *head, const float *params);
  * Averages are the batch's, so that losses and gradients of parts are shares of it: `out` adds up to
  * the batch's loss. Gradients are those of all * (box + obj + cls).
  */
-void head_step(struct head *head, const struct view *x, int first, int n, int all,
-	       const struct target *targets, int ntargets, const struct view *dx, float *grads,
-	       struct loss *out);
+void head_step(struct head *head, const float *params, const struct view *x, int first, int n,
+	       int all, const struct target *targets, int ntargets, const struct view *dx,
+	       float *grads, struct loss *out);
 
 #endif

@@ -19,7 +19,7 @@ static size_t set_micro(struct plan *p, int micro, const struct graph *g, struct
 
 	net->max_n = micro;
 	p->micro = micro;
-	p->net = net_bytes(g, net, pool) + head_bytes(g, &head, pool);
+	p->net = net_bytes(g, net, pool) + head_bytes(g, &head);
 	p->total = sum(p);
 	return p->total;
 }

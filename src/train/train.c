@@ -364,8 +364,8 @@ static void run_part(struct train *t, int first, int n, struct loss *loss)
 		x[i] = net_output(t->net, i, n);
 		dx[i] = net_output_grad(t->net, i, n);
 	}
-	head_step(t->head, x, t->share.first + first, n, t->share.all, t->targets.v, t->targets.n,
-		  dx, t->grads, loss);
+	head_step(t->head, t->model->params, x, t->share.first + first, n, t->share.all,
+		  t->targets.v, t->targets.n, dx, t->grads, loss);
 	profile_lap(t->profile, "head and loss", time);
 	net_backward(t->net, n, t->grads);
 	source_backward(t->source, t->net, first, n, t->grads);
@@ -426,7 +426,6 @@ static int run_batch(struct train *t, struct err *err)
 static void load(struct train *t)
 {
 	net_load_params(t->net, t->model->params);
-	head_load_params(t->head, t->model->params);
 	source_load(t->source);
 }
 

@@ -132,8 +132,8 @@ static void head(void *bench)
 	struct bench *b = bench;
 	struct loss loss;
 
-	head_step(b->head, b->in, 0, b->in[0].n, b->in[0].n, b->targets, b->ntargets, b->din,
-		  b->grads, &loss);
+	head_step(b->head, b->model->params, b->in, 0, b->in[0].n, b->in[0].n, b->targets,
+		  b->ntargets, b->din, b->grads, &loss);
 }
 
 static void optimise(void *bench)
@@ -182,7 +182,6 @@ static void make_head(struct bench *b, int n)
 	loss_hyp_default(&hyp);
 	loss_hyp_scale(&hyp, LEVELS, 80, SIDE);
 	b->head = head_new(g, &opt, b->pool);
-	head_load_params(b->head, b->model->params);
 	for (i = 0; i < LEVELS; i++) {
 		const int c = g->values[g->steps[g->values[g->outs[i]].step].in[0]].c;
 

@@ -116,7 +116,6 @@ static void bench_make(struct bench *b, enum conv_path path, struct pool *pool)
 	loss_hyp_scale(&hyp, MAPS, 80, SIDE);
 	b->head_opt = (struct head_options){b->n, SIDE, SIDE, path, &hyp};
 	b->head = head_new(b->model->graph, &b->head_opt, pool);
-	head_load_params(b->head, b->model->params);
 	b->optim = optim_new(b->model->graph, OPTIM_SGD, b->opt.from);
 	b->grads = xcalloc(b->model->graph->nfloats, sizeof(float));
 	b->ema = xcalloc(b->model->graph->nfloats, sizeof(float));
@@ -150,14 +149,14 @@ static void train_step(struct bench *b)
 		x[i] = net_output(b->net, i, b->n);
 		dx[i] = net_output_grad(b->net, i, b->n);
 	}
-	head_step(b->head, x, 0, b->n, b->n, b->targets, b->n * BOXES, dx, b->grads, &loss);
+	head_step(b->head, b->model->params, x, 0, b->n, b->n, b->targets, b->n * BOXES, dx,
+		  b->grads, &loss);
 	profile_lap(b->times, "head and loss", t);
 	net_backward(b->net, b->n, b->grads);
 	t = clock_seconds();
 	optim_step(b->optim, b->pool, &rates, b->model->params, b->grads, 1, b->ema, .999);
 	t = profile_lap(b->times, "optimiser", t);
 	net_load_params(b->net, b->model->params);
-	head_load_params(b->head, b->model->params);
 	profile_lap(b->times, "packing of weights", t);
 }
 
@@ -211,7 +210,7 @@ static double planned(const struct bench *b)
 	const struct graph *g = b->model->graph;
 
 	return (double)net_bytes(g, &b->opt, b->pool) +
-	       (b->head ? (double)head_bytes(g, &b->head_opt, b->pool) : 0);
+	       (b->head ? (double)head_bytes(g, &b->head_opt) : 0);
 }
 
 static void run(const char *name, int repeats, enum conv_path path, struct pool *pool,

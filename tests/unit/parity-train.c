@@ -154,13 +154,12 @@ static double train_loss(struct training *t, struct loss *l)
 	int i;
 
 	net_load_params(t->net, t->params);
-	head_load_params(t->head, t->params);
 	net_forward(t->net, p->n, t->params);
 	for (i = 0; i < net_noutputs(t->net); i++) {
 		x[i] = net_output(t->net, i, p->n);
 		dx[i] = net_output_grad(t->net, i, p->n);
 	}
-	head_step(t->head, x, 0, p->n, p->n, p->targets, p->ntargets, dx, t->grads, l);
+	head_step(t->head, t->params, x, 0, p->n, p->n, p->targets, p->ntargets, dx, t->grads, l);
 	net_backward(t->net, p->n, t->grads);
 	return p->n * (l->box + l->obj + l->cls);
 }

@@ -68,8 +68,7 @@ static void step(const struct model *m, enum conv_path path, struct pool *pool,
 	const struct head_options o = {N, H, W, path, &hyp};
 	struct head *head = head_new(m->graph, &o, pool);
 
-	head_load_params(head, m->params);
-	head_step(head, x, 0, N, N, targets, ARRAY_LEN(targets), dx, grads, loss);
+	head_step(head, m->params, x, 0, N, N, targets, ARRAY_LEN(targets), dx, grads, loss);
 	head_free(head);
 }
 

@@ -119,10 +119,8 @@ static struct head *make_head(const struct fixture *f, const struct loss_hyp *hy
 			      struct pool *pool)
 {
 	const struct head_options o = {N, H, W, CONV_AUTO, hyp};
-	struct head *head = head_new(f->m->graph, &o, pool);
 
-	head_load_params(head, f->m->params);
-	return head;
+	return head_new(f->m->graph, &o, pool);
 }
 
 /* The loss by the head, and the gradient in dmaps. */
@@ -131,7 +129,8 @@ static double gradient(struct fixture *f, const struct loss_hyp *hyp, struct poo
 	struct head *head = make_head(f, hyp, pool);
 	struct loss l;
 
-	head_step(head, f->maps, 0, N, N, targets, ARRAY_LEN(targets), f->dmaps, f->grads, &l);
+	head_step(head, f->m->params, f->maps, 0, N, N, targets, ARRAY_LEN(targets), f->dmaps,
+		  f->grads, &l);
 	head_free(head);
 	return sum(&l);
 }
@@ -319,8 +318,8 @@ static void parts_of_a_batch_are_shares_of_its_loss(void **state)
 			maps[i].p += (size_t)image * view_image(&maps[i]);
 			dmaps[i].p = xcalloc(view_image(&maps[i]), sizeof(float));
 		}
-		head_step(head, maps, image, 1, N, targets, ARRAY_LEN(targets), dmaps, f->grads,
-			  &l);
+		head_step(head, f->m->params, maps, image, 1, N, targets, ARRAY_LEN(targets), dmaps,
+			  f->grads, &l);
 		all += sum(&l);
 		for (i = 0; i < 2; i++) {
 			const float *want = view_at(&f->dmaps[i], image, 0, 0);
@@ -343,7 +342,7 @@ static void no_targets_leave_objectness_alone(void **state)
 	double want = 0;
 	int i, k;
 
-	head_step(head, f->maps, 0, N, N, NULL, 0, f->dmaps, f->grads, &l);
+	head_step(head, f->m->params, f->maps, 0, N, N, NULL, 0, f->dmaps, f->grads, &l);
 	assert_true(l.box == 0 && l.cls == 0);
 	for (i = 0; i < 2; i++) {
 		const int cells = N * (H / 4 >> i) * (W / 4 >> i) * 2;

@@ -1,0 +1,39 @@
+/*
+ * thin-run.h - inside thin only: up to THIN_GROUP output channels at a time, and the tables of these
+ * functions, one per instruction set.
+ */
+#ifndef MIST_NN_THIN_RUN_H
+#define MIST_NN_THIN_RUN_H
+
+#include "nn/thin.h"
+
+#define THIN_GROUP 4
+
+struct thin_run {
+	int in, n; /* channels; n outputs */
+	int out;   /* floats from pixel to pixel in y and dy */
+	int pixels;
+	const float *w;
+	size_t w_row;
+	const float *x;
+	size_t x_step;
+	float *y;        /* forward */
+	const float *dy; /* backward */
+	const float *bias;
+	size_t bias_step;
+	float *dx;
+	size_t dx_step;
+	bool add;
+	float *dw;
+};
+
+struct thin_kernels {
+	void (*forward)(const struct thin_run *r);
+	void (*backward)(const struct thin_run *r); /* all but dbias */
+};
+extern const struct thin_kernels thin_kernels_v128;
+#ifdef HAVE_X86_KERNELS
+extern const struct thin_kernels thin_kernels_avx2, thin_kernels_avx512;
+#endif
+
+#endif
