@@ -14,13 +14,17 @@
  * of a group and the products. Few tiles are better than many, as long as they fill the register
  * tile; 23 are 6 % faster than 24 or 48, whose points lie at distances that share cache lines' sets.
  */
-#define BLOCK_FLOATS  114688
-#define MOST_TILES    23
-#define FEW_TILES     12 /* the register tile; for stride 2, with 81 points, the most, too */
-#define FEW_JOBS      8
-#define MANY_JOBS     64 /* with more blocks than these, a job is several */
-#define PACK_CHANNELS 16
-#define STEM_PIECE    (WINO_PATCH_CHANNELS / 2) /* floats of two neighbours, at most */
+#define BLOCK_FLOATS 114688
+#define MOST_TILES   23
+#define FEW_TILES    12 /* the register tile; for stride 2, with 81 points, the most, too */
+/* Up to as many input channels, points are taken by columns, so many tiles to a block. */
+#define COLUMN_CHANNELS 32
+#define COLUMN_TILES    8
+#define MOST_SET        4 /* tiles */
+#define FEW_JOBS        8
+#define MANY_JOBS       64 /* with more blocks than these, a job is several */
+#define PACK_CHANNELS   16
+#define STEM_PIECE      (WINO_PATCH_CHANNELS / 2) /* floats of two neighbours, at most */
 
 /* Rows of G for the points +-near, +-far and infinity (and 0), taps of the 3 it convolves. */
 static void interpolation(struct wino_pass *p, const int *taps, int ntaps)
@@ -64,12 +68,13 @@ static void plan_groups(struct wino_pass *p)
 }
 
 static void plan_pass(struct wino_pass *p, const struct conv *c, const struct conv_kernels *k,
-		      bool data)
+		      const struct wino_kernels *t, bool data)
 {
 	static const int forth[] = {0, 1, 2}, back[] = {2, 1, 0}, odd[] = {0, 2},
 			 odd_back[] = {2, 0};
 	const struct conv_shape *s = &c->s;
 	const int taps = s->kh * s->kw;
+	int width;
 
 	p->stem = s->kh == 6;
 	p->kind = s->stride == 1 || p->stem ? WINO_S1 : data ? WINO_S2_DATA : WINO_S2;
@@ -86,8 +91,10 @@ static void plan_pass(struct wino_pass *p, const struct conv *c, const struct co
 	else
 		interpolation(p, data ? odd_back : odd, 2);
 	plan_groups(p);
+	p->by_columns = p->in <= COLUMN_CHANNELS && p->kind != WINO_S2_DATA;
 	p->blocks = ceil_div(ceil_div(p->out, k->lanes), k->vectors);
-	p->floats = WINO_GROUPS * (size_t)p->in * round_up((size_t)p->out, (size_t)k->lanes);
+	width = k->lanes * (p->by_columns ? t->vectors : 1);
+	p->floats = WINO_GROUPS * (size_t)p->in * round_up((size_t)p->out, (size_t)width);
 }
 
 static const struct wino_kernels *transforms(enum conv_path path)
@@ -116,24 +123,32 @@ static bool reaches(const struct conv_shape *s)
  * Whether Winograd's beats the direct kernels, which take one multiply-add per output, tap and
  * input channel. A tile takes one per point and input channel, at 9/10 of the speed, and the
  * transforms of a channel of a tile as long as TRANSFORM_* multiply-adds: measured on Zen 4 with
- * AVX-512. So 3x3 kernels of stride 1 always pay on whole tiles (16 channels: 1.6 times as fast, 32:
- * 2, 64: 2.6, 128 and 256: 2.9), and those of stride 2 from 32 to 64 channels on (1.08; 64 to 64: 1.1,
- * 64 to 128: 1.2, 128 to 256 and on: 1.2 to 1.35; but 16 to 32: 0.85), and so does the stem (16
- * channels: 1.15, 32: 1.4), though its pixels are gathered first.
+ * AVX-512; by columns less, since they go through the caches once. So 3x3 kernels of stride 1 always
+ * pay on whole tiles (64 channels: 2.6 times as fast, 128 and 256: 2.9), and so do those of stride 2
+ * from 16 to 32 channels on (1.1; 32 to 64: 1.35, 64 to 64: 1.1, 64 to 128: 1.2, 128 to 256 and on:
+ * 1.2 to 1.35) and the stem (16 channels: 1.55), though its pixels are gathered first.
  */
-#define TRANSFORM_S1   700
-#define TRANSFORM_S2   920
-#define TRANSFORM_STEM 580
+#define TRANSFORM_S1      700
+#define TRANSFORM_S2      920
+#define TRANSFORM_STEM    580
+#define TRANSFORM_COLUMNS 400
 
-static bool pays(const struct wino_pass *p, int h, int w, double products)
+static double transform_work(const struct wino_pass *p)
+{
+	return p->stem ? TRANSFORM_STEM : p->kind == WINO_S1 ? TRANSFORM_S1 : TRANSFORM_S2;
+}
+
+static bool pays(const struct wino_pass *p, int h, int w, double transform, double products)
 {
 	const double tiles = (double)ceil_div(h, p->side) * ceil_div(w, p->side);
-	const double transforms = p->stem              ? TRANSFORM_STEM
-				  : p->kind == WINO_S1 ? TRANSFORM_S1
-						       : TRANSFORM_S2;
 
-	return tiles * (p->points * (double)p->in * p->out / 0.9 + transforms * (p->in + p->out)) <
+	return tiles * (p->points * (double)p->in * p->out / 0.9 + transform * (p->in + p->out)) <
 	       products;
+}
+
+static bool pass_pays(const struct wino_pass *p, int h, int w, double products)
+{
+	return pays(p, h, w, p->by_columns ? TRANSFORM_COLUMNS : transform_work(p), products);
 }
 
 /*
@@ -154,9 +169,10 @@ static bool weights_pay(const struct wino_pass *p, const struct conv_shape *s)
 	const double tiles = (double)ceil_div(s->oh, p->side) * ceil_div(s->ow, p->side);
 
 	if (p->kind == WINO_S1)
-		return pays(p, s->oh, s->ow, products);
+		return pays(p, s->oh, s->ow, transform_work(p), products);
 	return p->floats <= MOST_SUMS &&
-	       pays(p, s->oh, s->ow, products - tiles * TRANSFORM_S2 / 3 * (p->in + p->out));
+	       pays(p, s->oh, s->ow, TRANSFORM_S2,
+		    products - tiles * TRANSFORM_S2 / 3 * (p->in + p->out));
 }
 
 struct wino *wino_new(const struct conv *c, bool always)
@@ -169,11 +185,11 @@ struct wino *wino_new(const struct conv *c, bool always)
 	w = xcalloc(1, sizeof(*w));
 	w->k = direct_kernels(c->path);
 	w->t = transforms(c->path);
-	plan_pass(&w->forward, c, w->k, false);
-	w->does_forward = always || pays(&w->forward, c->s.oh, c->s.ow, products);
+	plan_pass(&w->forward, c, w->k, w->t, false);
+	w->does_forward = always || pass_pays(&w->forward, c->s.oh, c->s.ow, products);
 	if (c->train && c->s.kh == 3) {
-		plan_pass(&w->data, c, w->k, true);
-		w->does_data = always || pays(&w->data, c->s.h, c->s.w, products);
+		plan_pass(&w->data, c, w->k, w->t, true);
+		w->does_data = always || pass_pays(&w->data, c->s.h, c->s.w, products);
 	}
 	w->does_weights = c->train && (always || weights_pay(&w->forward, &c->s));
 	return w;
@@ -224,23 +240,47 @@ static void gather_taps(const struct pack_job *j, int block, int v, int in, floa
 	}
 }
 
+/* Where vector v of a block begins, and floats from input channel to channel, from row to row and from
+ * column to column of points. */
+struct packed {
+	size_t at, channel, row, column;
+};
+
+static struct packed packed_vector(const struct pack_job *j, int vectors, int v)
+{
+	const struct wino *w = j->c->wino;
+	const int each = w->t->vectors;
+	const size_t in = (size_t)j->p->in, lanes = (size_t)w->k->lanes;
+	const size_t width = lanes * (size_t)(j->p->by_columns ? each : vectors);
+
+	if (!j->p->by_columns)
+		return (struct packed){(size_t)v * lanes, width, WINO_SIDE * in * width,
+				       in * width};
+	return (struct packed){WINO_GROUPS * in * (size_t)(v / each) * width +
+				       (size_t)(v % each) * lanes,
+			       WINO_SIDE * width, width, WINO_SIDE * in * width};
+}
+
 static void pack_channels(void *ctx, int job, int worker)
 {
 	const struct pack_job *j = ctx;
 	const struct wino *w = j->c->wino;
 	const int block = job % j->p->blocks, i0 = job / j->p->blocks * PACK_CHANNELS;
-	const int vectors = block_vectors(w->k, j->p->out, block), lanes = w->k->lanes;
-	const size_t width = (size_t)(vectors * lanes), group = (size_t)j->p->in * width;
+	const int vectors = block_vectors(w->k, j->p->out, block);
+	const int all =
+		(int)round_up((size_t)vectors, (size_t)(j->p->by_columns ? w->t->vectors : 1));
 	float *to = j->packed + WINO_GROUPS * (size_t)j->p->in * (size_t)block_channel(w->k, block);
 	float taps[9 * CONV_MOST_LANES];
 	int i, v;
 
 	(void)worker;
 	for (i = i0; i < min_int(i0 + PACK_CHANNELS, j->p->in); i++)
-		for (v = 0; v < vectors; v++) {
+		for (v = 0; v < all; v++) {
+			const struct packed p = packed_vector(j, vectors, v);
+
 			gather_taps(j, block, v, i, taps);
 			w->t->weights(taps, (const float(*)[3])j->p->g,
-				      to + (size_t)i * width + (size_t)(v * lanes), group);
+				      to + p.at + (size_t)i * p.channel, p.row, p.column);
 		}
 }
 
@@ -349,7 +389,7 @@ static void read_border(const struct wino_reader *r, struct wino_in *t, int n, i
 
 void wino_read(const struct wino_reader *r, int tile, int tiles, float *v, size_t v_next)
 {
-	const int end = tile + tiles;
+	const int first = tile, end = tile + tiles;
 	int run;
 
 	for (; tile < end; tile += run, v += (size_t)run * v_next) {
@@ -358,6 +398,7 @@ void wino_read(const struct wino_reader *r, int tile, int tiles, float *v, size_
 		const int x0 = tile % r->across * r->step + r->origin;
 		struct wino_in t = {.channels = r->channels, .v = v, .v_next = v_next};
 
+		t.first = tile - first;
 		t.point = v_next * (size_t)tiles;
 		if (r->stem) {
 			run = t.tiles = min_int(r->across - tile % r->across, end - tile);
@@ -398,6 +439,8 @@ static int most_tiles(const struct wino_pass *p)
 	const int each = p->points * (int)round_up((size_t)p->in, 16);
 	const int most = min_int(BLOCK_FLOATS / each, p->kind == WINO_S1 ? MOST_TILES : FEW_TILES);
 
+	if (p->by_columns)
+		return COLUMN_TILES;
 	return most < FEW_TILES ? FEW_TILES : most;
 }
 
@@ -415,9 +458,16 @@ static struct wino_cut cut(const struct wino_pass *p, int n, int h, int w)
 	return c;
 }
 
+/* Whole sets. */
 static size_t points_floats(const struct wino_pass *p, int tiles)
 {
-	return (size_t)(p->points * tiles) * round_up((size_t)p->in, 16);
+	return (size_t)p->points * round_up((size_t)tiles, MOST_SET) * round_up((size_t)p->in, 16);
+}
+
+static size_t products_floats(const struct wino *w, const struct wino_pass *p, int tiles)
+{
+	return (size_t)p->points * round_up((size_t)tiles, MOST_SET) *
+	       (size_t)(w->k->vectors * w->k->lanes);
 }
 
 static size_t block_width(const struct wino *w)
@@ -428,7 +478,7 @@ static size_t block_width(const struct wino *w)
 static size_t per_worker(const struct wino *w, const struct wino_pass *p, int tiles)
 {
 	return round_up((size_t)p->in, 16) + wino_patch_floats(p, tiles) + points_floats(p, tiles) +
-	       (size_t)(p->points * tiles + 2) * block_width(w);
+	       products_floats(w, p, tiles) + 2 * block_width(w);
 }
 
 /* For any batch up to the largest: a smaller one may have larger blocks, but none above these. */
@@ -507,21 +557,24 @@ static void tiles_out(const struct job *j, struct wino_out *o, int tile, int mos
 		o->tiles = min_int(most, (mine.w - x) / j->p->side);
 	if (j->finish == FINISH_ALL && j->epi->residual.p)
 		o->residual = view_at(&j->epi->residual, n, y, x) + c0;
-	j->w->t->output[j->p->kind](o);
+	if (j->p->by_columns)
+		j->w->t->output_rows[j->p->kind](o);
+	else
+		j->w->t->output[j->p->kind](o);
 	if (x + o->tiles * j->p->side >= mine.w)
 		view_clear_pads(&mine, n, y, y + o->rows);
 }
 
-static void outputs(const struct job *j, const struct place *at, int block, double *sums)
+/* Vectors [v0, v0 + vectors) of output channels, whose products of a tile are `next` floats. */
+static void outputs(const struct job *j, const struct place *at, int v0, int vectors, size_t next,
+		    double *sums)
 {
-	const struct conv_kernels *k = j->w->k;
-	const int c0 = block_channel(k, block);
-	const size_t width = (size_t)(block_vectors(k, j->p->out, block) * k->lanes);
+	const int lanes = j->w->k->lanes, c0 = v0 * lanes, width = vectors * lanes;
 	struct wino_out o = {
-		.point = width * (size_t)at->tiles,
+		.point = (size_t)(width * at->tiles),
 		.step = (size_t)j->out->ld,
 		.row = view_row(j->out),
-		.channels = block_channels(k, j->p->out, block),
+		.channels = min_int(width, j->p->out - c0),
 		.finish = j->finish,
 		.sums = at->sums,
 		.squares = at->sums + width,
@@ -534,17 +587,62 @@ static void outputs(const struct job *j, const struct place *at, int block, doub
 		o.residual_step = (size_t)j->epi->residual.ld;
 		o.residual_row = view_row(&j->epi->residual);
 	}
-	memset(at->sums, 0, 2 * width * sizeof(float));
-	o.m_next = width;
+	memset(at->sums, 0, 2 * (size_t)width * sizeof(float));
+	o.m_next = next;
 	o.next = (size_t)j->p->side * o.step;
 	o.residual_next = (size_t)j->p->side * o.residual_step;
 	for (t = 0; t < at->tiles; t += o.tiles) {
-		o.m = at->m + (size_t)t * width;
+		o.m = at->m + (size_t)t * next;
 		tiles_out(j, &o, at->tile0 + t, at->tiles - t, c0);
 	}
 	for (i = 0; sums && i < o.channels; i++) {
 		sums[c0 + i] += (double)o.sums[i];
 		sums[j->p->out + c0 + i] += (double)o.squares[i];
+	}
+}
+
+/* One block of output channels. */
+static void by_points(const struct job *j, const struct place *at, int block, double *sums)
+{
+	const struct conv_kernels *k = j->w->k;
+	const int vectors = block_vectors(k, j->p->out, block);
+
+	multiply(j, at, block);
+	outputs(j, at, block * k->vectors, vectors, (size_t)(vectors * k->lanes), sums);
+}
+
+/* Output channels from vector v0 on: a column of all sets after the other, so that its weights stay. */
+static void multiply_columns(const struct job *j, const struct place *at, int v0)
+{
+	const struct wino_pass *p = j->p;
+	const int rows = p->kind == WINO_S1 ? 6 : 9, set = j->w->t->set, lanes = j->w->k->lanes;
+	const size_t width = (size_t)(j->w->t->vectors * lanes);
+	const size_t weights = WINO_SIDE * (size_t)p->in * width;
+	const size_t points = (size_t)(rows * set) * round_up((size_t)p->in, (size_t)lanes);
+	struct wino_column c = {.in = p->in};
+	int i, t;
+
+	for (i = 0; i < rows; i++) {
+		c.w = j->packed + WINO_GROUPS * (size_t)p->in * (size_t)(v0 * lanes) +
+		      (size_t)min_int(i, WINO_SIDE - 1) * weights;
+		for (t = 0; t < at->tiles; t += set) {
+			c.v = at->v + (size_t)(t / set * rows + i) * points;
+			c.m = at->m + (size_t)(t * 4 * rows + i) * width;
+			j->w->t->column[p->kind](&c);
+		}
+	}
+}
+
+static void by_columns(const struct job *j, const struct place *at, int block, double *sums)
+{
+	const struct conv_kernels *k = j->w->k;
+	const int rows = j->p->kind == WINO_S1 ? 6 : 9, each = j->w->t->vectors;
+	const int v0 = block * k->vectors, v1 = v0 + block_vectors(k, j->p->out, block);
+	int v;
+
+	for (v = v0; v < v1; v += each) {
+		multiply_columns(j, at, v);
+		outputs(j, at, v, each, (size_t)(4 * rows * each * k->lanes), sums);
 	}
 }
 
@@ -558,7 +656,7 @@ static struct place place(const struct job *j, int block, int worker)
 	at.patch = at.zeros + in;
 	at.v = at.patch + wino_patch_floats(j->p, j->cut.most);
 	at.m = at.v + points_floats(j->p, j->cut.most);
-	at.sums = at.m + (size_t)(j->p->points * j->cut.most) * block_width(j->w);
+	at.sums = at.m + products_floats(j->w, j->p, j->cut.most);
 	memset(at.zeros, 0, in * sizeof(float));
 	return at;
 }
@@ -568,7 +666,7 @@ static void tiles_block(const struct job *j, int block, int split, int worker, d
 	const struct wino_pass *p = j->p;
 	const struct place at = place(j, block, worker);
 	const struct wino_reader reader = {
-		.input = j->w->t->input[p->kind],
+		.input = p->by_columns ? j->w->t->input_sets[p->kind] : j->w->t->input[p->kind],
 		.view = j->in,
 		.window = p->window,
 		.step = p->step,
@@ -582,11 +680,13 @@ static void tiles_block(const struct job *j, int block, int split, int worker, d
 	};
 	int b;
 
-	wino_read(&reader, at.tile0, at.tiles, at.v, at.v_ld);
+	wino_read(&reader, at.tile0, at.tiles, at.v, p->by_columns ? 0 : at.v_ld);
 	for (b = p->blocks * split / j->cut.splits; b < p->blocks * (split + 1) / j->cut.splits;
 	     b++) {
-		multiply(j, &at, b);
-		outputs(j, &at, b, sums);
+		if (p->by_columns)
+			by_columns(j, &at, b, sums);
+		else
+			by_points(j, &at, b, sums);
 	}
 }
 

@@ -48,6 +48,22 @@ struct wino_in {
 	size_t point;        /* floats from point to point */
 	int tiles;           /* as many, side by side, */
 	size_t next, v_next; /* so many floats further each, in x and in v */
+	int first;           /* by columns: v is that of a block, of which this tile is the first */
+};
+
+/*
+ * Where there are few channels, bringing points and products through the caches takes longer than
+ * the products. There a set of as many tiles as the registers hold goes through one column of points
+ * at a time: its products are summed and brought back down the column before they are stored. Points
+ * of a block lie as [set][column][vector of channels][row][tile of the set][lane], columns and rows
+ * of stride 2 being five of the odd pixels and four of the even ones; the weights of one or two vectors
+ * of output channels as [column][input channel][row][vector][lane]; the sums as [tile][output
+ * row][column][vector][lane].
+ */
+struct wino_column {
+	const float *v, *w;
+	int in;
+	float *m; /* of the set's first tile and row */
 };
 
 /* Tiles' points to outputs, one block of channels. */
@@ -72,9 +88,14 @@ struct wino_kernels {
 	void (*input[WINO_KINDS])(const struct wino_in *t);
 	void (*output[WINO_KINDS])(const struct wino_out *t);
 	void (*gradient[WINO_KINDS])(const struct wino_in *t); /* dy, for backward-weights */
+	/* By columns; NULL where there are none. */
+	int set, vectors; /* tiles of a set, vectors of output channels at a time */
+	void (*input_sets[WINO_KINDS])(const struct wino_in *t);
+	void (*column[WINO_KINDS])(const struct wino_column *c);
+	void (*output_rows[WINO_KINDS])(const struct wino_out *t); /* of so many vectors */
 	/* One vector of kernels to its groups and back: tap (k, l) at w + (3k + l) * lanes, group
-	 * (i, j) at u + (6i + j) * group. */
-	void (*weights)(const float *w, const float (*g)[3], float *u, size_t group);
+	 * (i, j) at u + i * row + j * column, and at u + (6i + j) * group. */
+	void (*weights)(const float *w, const float (*g)[3], float *u, size_t row, size_t column);
 	void (*taps)(const float *u, size_t group, const float (*g)[3], float *w);
 };
 extern const struct wino_kernels wino_kernels_v128;
@@ -90,7 +111,8 @@ struct wino_group {
 /* One direction. */
 struct wino_pass {
 	enum wino_kind kind;
-	bool stem;        /* the input's channels are 4 pixels of the image's */
+	bool stem; /* the input's channels are 4 pixels of the image's */
+	bool by_columns;
 	int in, out;      /* channels, of the stem 4 times the image's */
 	int blocks;       /* of output channels */
 	int window, side; /* pixels of a tile, in and out, along an axis */
@@ -99,7 +121,7 @@ struct wino_pass {
 	struct wino_group groups[WINO_GROUPS];
 	float g[WINO_SIDE][3];
 	size_t w_in, w_out; /* floats in OIHW from one input (output) channel to the next */
-	size_t floats;      /* packed: [block][group][input channel][vectors*lanes] */
+	size_t floats; /* packed: [block][group][input channel][vectors*lanes], or by columns */
 };
 
 /* How the tiles of a batch are shared out: by shape alone. */
@@ -143,7 +165,8 @@ struct wino_reader {
 #define WINO_PATCH_CHANNELS 16
 /* What wino_read needs of `patch` for so many tiles at once: their windows, side by side. */
 size_t wino_patch_floats(const struct wino_pass *p, int tiles);
-/* `tiles` of them from number `tile` on, each v_next floats behind the one before in v. */
+/* `tiles` of them from number `tile` on, each v_next floats behind the one before in v; v_next 0: by
+ * columns, the input being one of input_sets. */
 void wino_read(const struct wino_reader *r, int tile, int tiles, float *v, size_t v_next);
 
 /* Where kernel `in` of an output channel begins in OIHW, and floats from tap to tap of its nine: of

@@ -10,6 +10,19 @@
  */
 #include "nn/conv-wino.h"
 
+/*
+ * By columns: tiles and vectors of output channels of which the registers hold so many rows of
+ * points. Where three rows are all, two vectors share what is loaded of the tiles.
+ */
+#if TILE_NARROW >= 24
+#define WINO_SET     4
+#define WINO_VECTORS 1
+#define WINO_ROWS    6
+#else
+#define WINO_SET     2
+#define WINO_VECTORS 2
+#define WINO_ROWS    3
+#endif
 #define ODD_ROWS 45 /* points before those of even rows */
 #define EVENS    65 /* and before those of even rows and columns */
 
@@ -104,6 +117,8 @@ SIMD_INLINE void wino_at5(const vf *y, vf *m)
 struct wino_at {
 	struct wino_in t;
 	int window, c, n;
+	float *to;     /* by columns: where these channels' first point is; NULL: by points */
+	size_t column; /* floats from column to column */
 };
 
 SIMD_INLINE vf wino_px(const struct wino_at *a, int row, int col, const bool table, const bool part)
@@ -124,13 +139,20 @@ SIMD_INLINE void wino_column(const struct wino_at *a, int col, int first, int st
 		d[r] = wino_px(a, first + r * step, col, table, part);
 }
 
-SIMD_INLINE void wino_put(const struct wino_at *a, int first, int step, int n, const vf *v)
+/* n values of row `row` from column `col` on: by points, those from `first` on. */
+SIMD_INLINE void wino_put(const struct wino_at *a, int row, int col, int first, int step, int n,
+			  const vf *v)
 {
 	int j;
 
 	UNROLL
-	for (j = 0; j < n; j++)
-		v_store(a->t.v + (size_t)(first + j * step) * a->t.point + a->c, v[j]);
+	for (j = 0; j < n; j++) {
+		float *to = a->t.v + (size_t)(first + j * step) * a->t.point + a->c;
+
+		if (a->to)
+			to = a->to + row * WINO_SET * LANES + (size_t)(col + j) * a->column;
+		v_store(to, v[j]);
+	}
 }
 
 /* One row of points, or one even row, from its values column by column. */
@@ -142,7 +164,7 @@ SIMD_INLINE void wino_put_s1(const struct wino_at *a, int i, const vf *t, const 
 		wino_at6(t, v);
 	else
 		wino_b6(t, v);
-	wino_put(a, 6 * i, 1, 6, v);
+	wino_put(a, i, 0, 6 * i, 1, 6, v);
 }
 
 SIMD_INLINE void wino_put_s2(const struct wino_at *a, int row, const vf *t, const enum wino_kind k,
@@ -160,7 +182,7 @@ SIMD_INLINE void wino_put_s2(const struct wino_at *a, int row, const vf *t, cons
 	} else {
 		wino_b5(t, v);
 	}
-	wino_put(a, odd ? 9 * row : ODD_ROWS + row - 5, odd ? 1 : 4, 5, v);
+	wino_put(a, row, 0, odd ? 9 * row : ODD_ROWS + row - 5, odd ? 1 : 4, 5, v);
 	if (k == WINO_S2 && !gradient) {
 		v[0] = t[1];
 		v[1] = t[3];
@@ -168,7 +190,7 @@ SIMD_INLINE void wino_put_s2(const struct wino_at *a, int row, const vf *t, cons
 		v[3] = t[7];
 		t = v;
 	}
-	wino_put(a, odd ? 9 * row + 5 : EVENS + 4 * (row - 5), 1, 4, t);
+	wino_put(a, row, 5, odd ? 9 * row + 5 : EVENS + 4 * (row - 5), 1, 4, t);
 }
 
 /*
@@ -304,35 +326,57 @@ SIMD_INLINE void wino_one(const struct wino_at *a, const enum wino_kind k, const
 		wino_in_s2(a, k, table, part);
 }
 
+/* Channels [c, c + n) of a tile; all: n is a whole vector. */
+SIMD_INLINE void wino_piece(struct wino_at *a, int c, int n, int rows, int tile,
+			    const enum wino_kind k, const bool gradient, const bool table,
+			    const bool sets)
+{
+	const size_t vector = (size_t)rows * WINO_SET * LANES;
+
+	a->c = c;
+	a->n = n;
+	if (sets)
+		a->to = a->t.v + (size_t)(tile / WINO_SET * rows) * a->column +
+			(size_t)(c / LANES) * vector + (size_t)(tile % WINO_SET * LANES);
+	if (n == LANES)
+		wino_one(a, k, gradient, table, false);
+	else
+		wino_one(a, k, gradient, table, true);
+}
+
 SIMD_INLINE void wino_channels(const struct wino_in *t, int window, const enum wino_kind k,
-			       const bool gradient, const bool table)
+			       const bool gradient, const bool table, const bool sets)
 {
 	struct wino_at a = {.t = *t, .window = window};
-	const int channels = t->channels, tiles = t->tiles;
-	int i;
+	const int channels = t->channels, tiles = t->tiles, rows = k == WINO_S1 ? 6 : 9;
+	int i, c;
 
+	if (sets)
+		a.column = (size_t)((channels + LANES - 1) / LANES * rows * WINO_SET * LANES);
 	for (i = 0; i < tiles; i++, a.t.x += a.t.next, a.t.v += a.t.v_next) {
-		for (a.c = 0; a.c + LANES <= channels; a.c += LANES)
-			wino_one(&a, k, gradient, table, false);
-		a.n = channels - a.c;
-		if (a.n)
-			wino_one(&a, k, gradient, table, true);
+		for (c = 0; c + LANES <= channels; c += LANES)
+			wino_piece(&a, c, LANES, rows, t->first + i, k, gradient, table, sets);
+		if (c < channels)
+			wino_piece(&a, c, channels - c, rows, t->first + i, k, gradient, table,
+				   sets);
 	}
 }
 
-#define WINO_INPUT(name, window, kind, gradient)                                                   \
+#define WINO_INPUT(name, window, kind, gradient, sets)                                             \
 	static void name(const struct wino_in *t)                                                  \
 	{                                                                                          \
 		if (t->px)                                                                         \
-			wino_channels(t, window, kind, gradient, true);                            \
+			wino_channels(t, window, kind, gradient, true, sets);                      \
 		else                                                                               \
-			wino_channels(t, window, kind, gradient, false);                           \
+			wino_channels(t, window, kind, gradient, false, sets);                     \
 	}
-WINO_INPUT(wino_input_s1, 6, WINO_S1, false)
-WINO_INPUT(wino_input_s2, 9, WINO_S2, false)
-WINO_INPUT(wino_input_s2_data, 5, WINO_S2_DATA, false)
-WINO_INPUT(wino_gradient_s1, 4, WINO_S1, true)
-WINO_INPUT(wino_gradient_s2, 4, WINO_S2, true)
+WINO_INPUT(wino_input_s1, 6, WINO_S1, false, false)
+WINO_INPUT(wino_input_s2, 9, WINO_S2, false, false)
+WINO_INPUT(wino_input_s2_data, 5, WINO_S2_DATA, false, false)
+WINO_INPUT(wino_gradient_s1, 4, WINO_S1, true, false)
+WINO_INPUT(wino_gradient_s2, 4, WINO_S2, true, false)
+WINO_INPUT(wino_sets_s1, 6, WINO_S1, false, true)
+WINO_INPUT(wino_sets_s2, 9, WINO_S2, false, true)
 
 struct wino_final {
 	vf bias;
@@ -577,7 +621,7 @@ WINO_OUTPUT(wino_output_s2, 4, WINO_S2)
 WINO_OUTPUT(wino_output_s2_data, 8, WINO_S2_DATA)
 
 /* G w G' of a vector of kernels: tap (k, l) of all lanes at w + (3k + l) * LANES. */
-static void wino_weights(const float *w, const float (*g)[3], float *u, size_t group)
+static void wino_weights(const float *w, const float (*g)[3], float *u, size_t row, size_t column)
 {
 	vf t[3];
 	int i, j, k;
@@ -589,7 +633,7 @@ static void wino_weights(const float *w, const float (*g)[3], float *u, size_t g
 			t[k] = v_fma(v_set(g[i][2]), v_load(w + (6 + k) * LANES), t[k]);
 		}
 		for (j = 0; j < WINO_SIDE; j++)
-			v_store(u + (size_t)(WINO_SIDE * i + j) * group,
+			v_store(u + (size_t)i * row + (size_t)j * column,
 				v_fma(v_set(g[j][2]), t[2],
 				      v_fma(v_set(g[j][1]), t[1], v_set(g[j][0]) * t[0])));
 	}
@@ -620,10 +664,17 @@ static void wino_taps(const float *u, size_t group, const float (*g)[3], float *
 		}
 }
 
+#include "nn/conv-wino-columns.inc.h"
+
 const struct wino_kernels WINO_KERNELS = {
 	.weights = wino_weights,
 	.taps = wino_taps,
 	.input = {wino_input_s1, wino_input_s2, wino_input_s2_data},
 	.output = {wino_output_s1, wino_output_s2, wino_output_s2_data},
 	.gradient = {wino_gradient_s1, wino_gradient_s2, NULL},
+	.set = WINO_SET,
+	.vectors = WINO_VECTORS,
+	.input_sets = {wino_sets_s1, wino_sets_s2, NULL},
+	.column = {wino_column_s1, wino_column_s2, NULL},
+	.output_rows = {wino_output_rows_s1, wino_output_rows_s2, NULL},
 };

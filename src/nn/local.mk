@@ -9,6 +9,7 @@ libmist_a_SOURCES += \
 	src/nn/conv-direct.c src/nn/conv-direct.h src/nn/conv-direct-dw.c \
 	src/nn/conv-kernel.inc.h src/nn/conv-v128.c \
 	src/nn/conv-wino.c src/nn/conv-wino.h src/nn/conv-wino-dw.c src/nn/conv-wino.inc.h \
+	src/nn/conv-wino-columns.inc.h \
 	src/nn/linear.c src/nn/linear.h \
 	src/nn/maxpool.c src/nn/maxpool.h src/nn/maxpool-v128.c \
 	src/nn/maxpool-window.h src/nn/maxpool-window.inc.h \

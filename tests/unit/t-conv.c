@@ -446,10 +446,11 @@ static void the_rule_chooses_by_shape(void **state)
 		int channels, size, stride;
 		const char *want, *weights;
 	} rows[] = {{16, 160, 1, "winograd", "winograd"}, {128, 20, 1, "winograd", "winograd"},
-		    {16, 320, 2, "direct", "direct"},     {40, 80, 2, "winograd", "direct"},
+		    {8, 320, 2, "direct", "direct"},      {40, 80, 2, "winograd", "direct"},
 		    {64, 80, 2, "winograd", "winograd"},  {256, 40, 2, "winograd", "direct"},
 		    {128, 1, 1, "direct", "direct"}};
 	struct conv_shape stem = {3, 16, 6, 6, 2, 2, 1, 640, 640, 320, 320};
+	const struct conv_shape second = {16, 32, 3, 3, 2, 1, 1, 320, 320, 160, 160};
 	struct conv *c0 = conv_new(&stem, CONV_V128, 1, true);
 	size_t i;
 
@@ -461,6 +462,11 @@ static void the_rule_chooses_by_shape(void **state)
 	stem.cout = 4;
 	c0 = conv_new(&stem, CONV_V128, 1, true);
 	assert_string_equal(conv_method_name(c0, CONV_FORWARD), "direct");
+	conv_free(c0);
+	c0 = conv_new(&second, CONV_V128, 1, true); /* by columns, which backwards are not */
+	assert_string_equal(conv_method_name(c0, CONV_FORWARD), "winograd");
+	assert_string_equal(conv_method_name(c0, CONV_DATA), "direct");
+	assert_string_equal(conv_method_name(c0, CONV_WEIGHTS), "direct");
 	conv_free(c0);
 	for (i = 0; i < ARRAY_LEN(rows); i++) {
 		const int c = rows[i].channels, size = rows[i].size;
