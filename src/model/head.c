@@ -76,28 +76,49 @@ static int values_of(const struct graph *g)
 
 /* ---- life ---- */
 
+static const struct step *step_of(const struct graph *g, int level)
+{
+	return &g->steps[g->values[g->outs[level]].step];
+}
+
+static int input_of(const struct graph *g, int level)
+{
+	return step_of(g, level)->in[0];
+}
+
 /* Which of the net's outputs a level reads. */
-static int source_of(const struct graph *g, const struct step *s)
+static int source_of(const struct graph *g, int level)
 {
 	int layers[GRAPH_MAX_FROM], i;
 	const int n = graph_frontier(g, head_layer(g), layers, GRAPH_MAX_FROM);
 
 	for (i = 0; i < n; i++)
-		if (g->layers[layers[i]].out == s->in[0])
+		if (g->layers[layers[i]].out == input_of(g, level))
 			return i;
 	BUG_IF(true);
 	return -1;
 }
 
+bool head_in_place(const struct graph *g)
+{
+	int i, k;
+
+	for (i = 0; i < g->nl; i++)
+		for (k = 0; k < i; k++)
+			if (input_of(g, i) == input_of(g, k))
+				return false;
+	return g->na <= THIN_IN_PLACE;
+}
+
 static void plan_level(struct level *l, const struct graph *g, const struct head_options *o,
 		       int level)
 {
-	const struct step *s = &g->steps[g->values[g->outs[level]].step];
+	const struct step *s = step_of(g, level);
 
 	BUG_IF(s->k != 1 || s->s != 1 || s->p || s->g != 1 || s->bn >= 0 || s->act != ACT_NONE ||
 	       s->residual >= 0 || s->bias < 0);
 	l->step = s;
-	l->source = source_of(g, s);
+	l->source = source_of(g, level);
 	l->cin = g->values[s->in[0]].c;
 	l->h = o->h / g->strides[level];
 	l->w = o->w / g->strides[level];

@@ -19,6 +19,9 @@
 /* The head's layer, the graph's last. */
 int head_layer(const struct graph *g);
 
+/* Whether dx may lie where x does (net_options.overwrite). */
+bool head_in_place(const struct graph *g);
+
 struct head_options {
 	int max_n, h, w;     /* largest batch; the IMAGE's size */
 	enum conv_path path; /* CONV_AUTO, or one that runs here */

@@ -26,9 +26,11 @@ struct net_options {
 				and use their running statistics */
 	bool input_grad;     /* train: the gradient with respect to the inputs too, through frozen
 				layers as well (feature inversion, gate-aware training) */
-	bool keep_y;         /* train: keep activations instead of making them again from the
+	bool overwrite; /* train: an output's gradient may lie where the output does: whoever writes a
+				value has read that of its place */
+	bool keep_y;    /* train: keep activations instead of making them again from the
 				convolutions' results: faster by some sweeps, nearly twice the memory */
-	int remake; /* train: results of 1x1 convolutions of up to so many channels are made
+	int remake;     /* train: results of 1x1 convolutions of up to so many channels are made
 				again rather than kept (the same bytes); 0: NET_REMAKE */
 	/* train: where a batch is over several processes, adds up n values over them: batch norm's
 	 * statistics are the whole batch's then, running ones too; gradients stay this one's share */

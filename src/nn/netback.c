@@ -399,16 +399,19 @@ static void backward_step(struct plan *p, int step)
 	}
 }
 
-/* Whether an output's gradient may be written over the output: nothing looks at it any more. */
+/* Whether an output's gradient may be written over the output: nothing looks at it any more, but at
+ * what is made of it again. */
 static bool can_overwrite(const struct plan *p, int v)
 {
 	const struct tensor *t = &p->tensor[v];
 	const struct unit *u = unit_of_value(p, v);
 	int i, k;
 
-	if (p->opt.keep_all || t->parent >= 0 || t->input || !u || u->mode != UNIT_FUSED ||
+	if (!p->opt.overwrite || p->opt.keep_all || t->parent >= 0 || t->input || !u ||
 	    t->grad_pad > p->bufs[t->buf].pad)
 		return false;
+	if (u->mode != UNIT_FUSED)
+		return !p->opt.keep_y && can_remake(p, v);
 	for (i = 0; i < p->g->nsteps; i++) {
 		const struct step *s = &p->g->steps[i];
 

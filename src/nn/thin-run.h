@@ -7,7 +7,7 @@
 
 #include "nn/thin.h"
 
-#define THIN_GROUP 4
+#define THIN_GROUP THIN_IN_PLACE
 
 struct thin_run {
 	int in, n; /* channels; n outputs */

@@ -22,7 +22,9 @@ struct thin {
 /* Pixels x_step floats apart; y dense. bias: bias_step floats apart. */
 void thin_forward(const struct thin *t, int pixels, const float *x, size_t x_step,
 		  const float *bias, size_t bias_step, float *y);
-/* dw (dense) and dbias +=; dx = (or, with `add`, +=), NULL: not wanted. */
+/* dw (dense) and dbias +=; dx = (or, with `add`, +=), NULL: not wanted. Up to THIN_IN_PLACE outputs dx
+ * may be x. */
+#define THIN_IN_PLACE 4
 void thin_backward(const struct thin *t, int pixels, const float *x, size_t x_step, const float *dy,
 		   float *dx, size_t dx_step, bool add, float *dw, float *dbias);
 

@@ -198,6 +198,7 @@ struct train *train_new(const struct train_options *opt, struct model *m, struct
 				.path = path,
 				.train = true,
 				.input_grad = source->gradient,
+				.overwrite = head_in_place(m->graph),
 				.freeze = opt->freeze > source->from ? opt->freeze : source->from},
 	};
 	if (opt->sync_bn && comm_size(opt->comm) > 1) {

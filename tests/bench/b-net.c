@@ -103,8 +103,10 @@ static void bench_make(struct bench *b, enum conv_path path, struct pool *pool)
 				      .w = SIDE,
 				      .path = path,
 				      .train = train};
-	if (train)
+	if (train) {
 		b->opt.to = head_layer(b->model->graph);
+		b->opt.overwrite = head_in_place(b->model->graph);
+	}
 	b->net = net_new(b->model->graph, &b->opt, pool, &err);
 	if (!b->net)
 		bench_fail(&err);

@@ -211,6 +211,7 @@ struct net *parity_net(struct parity *p, int from, int to, bool train, int freez
 					.w = p->w,
 					.path = p->path,
 					.train = train,
+					.overwrite = true, /* as mist-train */
 					.freeze = freeze,
 					.keep_all = keep_all};
 

@@ -313,6 +313,34 @@ static void making_activations_again_changes_no_gradient(void **state)
 	free(all);
 }
 
+/* Of the whole net, and of the layers before its head, whose outputs are read by others, too. */
+static void gradients_may_lie_where_outputs_do(void **state)
+{
+	struct fixture *f = *state;
+	const size_t bytes = f->m->graph->nfloats * sizeof(float);
+	const int ends[] = {f->m->graph->nlayers, f->m->graph->nlayers - 1};
+	int together = 0;
+	size_t i;
+
+	for (i = 0; i < ARRAY_LEN(ends); i++) {
+		struct net_options opt = {.train = true, .to = ends[i]};
+		float *apart = gradients(f, opt, NULL), *in_place;
+		struct net *net;
+		int k;
+
+		opt.overwrite = true;
+		in_place = gradients(f, opt, NULL);
+		assert_memory_equal(apart, in_place, bytes);
+		net = make(f, opt, NULL);
+		for (k = 0; k < net_noutputs(net); k++)
+			together += net_output(net, k, N).p == net_output_grad(net, k, N).p;
+		net_free(net);
+		free(apart);
+		free(in_place);
+	}
+	assert_true(together > 1); /* or nothing was tried */
+}
+
 /* A few images at a time through each segment: sums are taken in another order, no more. */
 static void pieces_of_a_batch_make_the_whole(void **state)
 {
@@ -687,6 +715,7 @@ int main(void)
 		cmocka_unit_test(a_frozen_network_computes_what_evaluation_does),
 		cmocka_unit_test(every_cut_composes),
 		cmocka_unit_test(making_activations_again_changes_no_gradient),
+		cmocka_unit_test(gradients_may_lie_where_outputs_do),
 		cmocka_unit_test(pieces_of_a_batch_make_the_whole),
 		cmocka_unit_test(parts_of_a_batch_make_the_whole),
 		cmocka_unit_test(threads_change_no_bit),

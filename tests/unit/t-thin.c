@@ -136,10 +136,34 @@ static void every_width_gives_the_products(void **state)
 	free(f);
 }
 
+static void dx_may_lie_where_x_does(void **state)
+{
+	struct fixture *f = xcalloc(1, sizeof(*f)), *apart = xcalloc(1, sizeof(*f));
+	int p, out;
+
+	(void)state;
+	for (out = 1; out <= THIN_IN_PLACE; out++) {
+		fill(f, CONV_AUTO, 70, out);
+		*apart = *f;
+		apart->t.w = apart->w;
+		thin_backward(&apart->t, PIXELS, apart->x, f->step, f->y, apart->dx, f->step, false,
+			      apart->dw, apart->dbias);
+		thin_backward(&f->t, PIXELS, f->x, f->step, f->y, f->x, f->step, false, f->dw,
+			      f->dbias);
+		assert_memory_equal(f->dw, apart->dw, sizeof(f->dw));
+		for (p = 0; p < PIXELS; p++)
+			assert_memory_equal(f->x + (size_t)p * f->step,
+					    apart->dx + (size_t)p * f->step, 70 * sizeof(float));
+	}
+	free(f);
+	free(apart);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_width_gives_the_products),
+		cmocka_unit_test(dx_may_lie_where_x_does),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
