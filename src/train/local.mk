@@ -13,5 +13,5 @@ libmist_a_SOURCES += \
 	src/train/validate.c src/train/validate.h
 
 unit_tests += tests/unit/t-checkpoint tests/unit/t-gateway tests/unit/t-move \
-	tests/unit/t-proximal tests/unit/t-train
+	tests/unit/t-proximal tests/unit/t-source tests/unit/t-train
 fuzz_targets += tests/fuzz/fuzz-checkpoint

@@ -46,11 +46,20 @@ static void images_free(struct source *s)
 	free(f);
 }
 
+/* Images from … from+n-1 of the net's input i (or of its gradient), as a view. */
+static struct view part_of(struct view v, int from, int n)
+{
+	v.p = view_at(&v, from, 0, 0);
+	v.n = n;
+	return v;
+}
+
 struct draw_job {
 	const struct images_source *f;
 	int epoch;
 	int *index; /* owned: bad ones are dropped */
 	struct sample *sample;
+	struct view to; /* without a gateway: where pictures go, which do not stay in the samples */
 	struct err *err;
 	bool *bad;
 };
@@ -59,10 +68,16 @@ static void draw_one(void *ctx, int job, int worker)
 {
 	struct draw_job *j = ctx;
 	const struct source *s = &j->f->source;
+	struct sample *drawn = &j->sample[job];
 
 	(void)worker;
 	j->bad[job] = augment_sample(j->f->dataset, s->hyp, s->img, s->seed, j->epoch,
-				     j->index[job], &j->sample[job], &j->err[job]) != 0;
+				     j->index[job], drawn, &j->err[job]) != 0;
+	if (j->bad[job] || j->f->gateway)
+		return;
+	letterbox_to_view(&drawn->img, &j->to, job);
+	free(drawn->img.rgb); /* a batch of them is 20 MB; boxes go by the sides, which stay */
+	drawn->img.rgb = NULL;
 }
 
 struct store_job {
@@ -93,6 +108,13 @@ static void add_boxes(const struct sample *s, int image, struct target_list *out
 	free(labels);
 }
 
+static void move_image(const struct view *v, int from, int to)
+{
+	const struct view a = part_of(*v, from, 1), b = part_of(*v, to, 1);
+
+	view_copy(NULL, &a, &b);
+}
+
 /* Moves the good samples together; the first bad one is an error when strict. */
 static int drop_bad(struct images_source *f, struct draw_job *j, int *n, struct err *err)
 {
@@ -100,6 +122,8 @@ static int drop_bad(struct images_source *f, struct draw_job *j, int *n, struct 
 
 	for (i = 0; i < *n; i++) {
 		if (!j->bad[i]) {
+			if (!f->gateway && kept != i)
+				move_image(&j->to, i, kept);
 			j->index[kept] = j->index[i]; /* the noise stays a picture's own */
 			j->sample[kept++] = j->sample[i];
 			continue;
@@ -121,14 +145,6 @@ static void store(struct pool *pool, const struct sample *samples, struct view t
 	struct store_job job = {samples, to};
 
 	pool_run(pool, to.n, store_one, &job);
-}
-
-/* Images from … from+n-1 of the net's input i (or of its gradient), as a view. */
-static struct view part_of(struct view v, int from, int n)
-{
-	v.p = view_at(&v, from, 0, 0);
-	v.n = n;
-	return v;
 }
 
 static int part_size(int from, int n)
@@ -189,8 +205,6 @@ static void take_samples(struct images_source *f, struct pool *pool, struct net 
 
 	if (f->gateway)
 		pass_gate(f, pool, net, j, n);
-	else
-		store(pool, j->sample, net_input(net, 0, n));
 	for (i = 0; i < n; i++)
 		add_boxes(&j->sample[i], i, out);
 	if (!f->source.gradient)
@@ -214,6 +228,8 @@ static int images_fill(struct source *s, struct pool *pool, struct net *net, lon
 			     .bad = xcalloc(count, sizeof(*j.bad))};
 	int i, rc;
 
+	if (!f->gateway)
+		j.to = net_input(net, 0, *n);
 	memcpy(j.index, index, count * sizeof(int));
 	pool_run(pool, *n, draw_one, &j);
 	rc = drop_bad(f, &j, n, err);
