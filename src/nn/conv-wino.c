@@ -384,6 +384,7 @@ static void read_border(const struct wino_reader *r, struct wino_in *t, int n, i
 
 	pixel_table(r, n, y0, x0, px);
 	t->px = px;
+	t->x = *px; /* not used, but no null pointer to reckon from */
 	r->input(t);
 }
 

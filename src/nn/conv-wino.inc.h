@@ -111,48 +111,103 @@ SIMD_INLINE void wino_at5(const vf *y, vf *m)
 }
 
 /*
+ * Bytes of a step and of 3, 5 and 7 of them, from which x86 addresses up to 8 for nothing. The compiler
+ * must not see what they are: it would compute the addresses of all points of a tile beforehand, and
+ * read each again from memory.
+ */
+struct wino_steps {
+	size_t one, three, five, seven;
+};
+
+SIMD_INLINE struct wino_steps wino_steps(size_t floats)
+{
+	size_t one = floats * sizeof(float), three = 3 * one, five = 5 * one, seven = 7 * one;
+
+	OPAQUE(one);
+	OPAQUE(three);
+	OPAQUE(five);
+	OPAQUE(seven);
+	return (struct wino_steps){one, three, five, seven};
+}
+
+SIMD_INLINE size_t wino_step(const struct wino_steps *s, const int k)
+{
+	switch (k) {
+	case 3:
+	case 6:
+		return (size_t)(k / 3) * s->three;
+	case 5:
+		return s->five;
+	case 7:
+		return s->seven;
+	default:
+		return (size_t)k * s->one;
+	}
+}
+
+/*
  * The channels [c, c + n) of one tile. By value, here and for the outputs: stores of vectors may
  * alias anything that a pointer reaches, and every field would be read again after each.
  */
 struct wino_at {
 	struct wino_in t;
 	int window, c, n;
-	float *to;     /* by columns: where these channels' first point is; NULL: by points */
-	size_t column; /* floats from column to column */
+	struct wino_steps row;
+	bool by_columns;
+	float *to; /* by columns: where these channels' first point is */
+	struct wino_steps column;
 };
 
-SIMD_INLINE vf wino_px(const struct wino_at *a, int row, int col, const bool table, const bool part)
+/* Pixel (row, col) of the window, in the column that begins at p; table: wherever it is. */
+SIMD_INLINE vf wino_px(const struct wino_at *a, const float *p, int row, int col, const bool table,
+		       const bool part)
 {
-	const float *p = table ? a->t.px[row * a->window + col]
-			       : a->t.x + (size_t)row * a->t.row + (size_t)col * a->t.step;
-
-	return part ? v_load_part(p + a->c, a->n) : v_load(p + a->c);
+	p = (const float *)((const char *)p + wino_step(&a->row, row));
+	if (table)
+		p = a->t.px[row * a->window + col] + a->c;
+	return part ? v_load_part(p, a->n) : v_load(p);
 }
 
-SIMD_INLINE void wino_column(const struct wino_at *a, int col, int first, int step, int n,
-			     const bool table, const bool part, vf *d)
+/* Where column 0 begins, and the one after p. */
+SIMD_INLINE const float *wino_first(const struct wino_at *a)
+{
+	const float *p = a->t.x + a->c;
+
+	OPAQUE(p);
+	return p;
+}
+
+SIMD_INLINE const float *wino_next(const struct wino_at *a, const float *p)
+{
+	p += a->t.step;
+	OPAQUE(p);
+	return p;
+}
+
+SIMD_INLINE void wino_column(const struct wino_at *a, const float *p, int col, int first, int step,
+			     int n, const bool table, const bool part, vf *d)
 {
 	int r;
 
 	UNROLL
 	for (r = 0; r < n; r++)
-		d[r] = wino_px(a, first + r * step, col, table, part);
+		d[r] = wino_px(a, p, first + r * step, col, table, part);
 }
 
 /* n values of row `row` from column `col` on: by points, those from `first` on. */
 SIMD_INLINE void wino_put(const struct wino_at *a, int row, int col, int first, int step, int n,
 			  const vf *v)
 {
+	float *to = a->by_columns ? a->to + row * WINO_SET * LANES : a->t.v + a->c;
 	int j;
 
+	OPAQUE(to);
 	UNROLL
-	for (j = 0; j < n; j++) {
-		float *to = a->t.v + (size_t)(first + j * step) * a->t.point + a->c;
-
-		if (a->to)
-			to = a->to + row * WINO_SET * LANES + (size_t)(col + j) * a->column;
-		v_store(to, v[j]);
-	}
+	for (j = 0; j < n; j++)
+		if (a->by_columns)
+			v_store((float *)((char *)to + wino_step(&a->column, col + j)), v[j]);
+		else
+			v_store(to + (size_t)(first + j * step) * a->t.point, v[j]);
 }
 
 /* One row of points, or one even row, from its values column by column. */
@@ -200,32 +255,33 @@ SIMD_INLINE void wino_put_s2(const struct wino_at *a, int row, const vf *t, cons
 SIMD_INLINE void wino_in_s1(const struct wino_at *a, const bool table, const bool part)
 {
 	const float near = WINO_S1_NEAR, far = WINO_S1_FAR;
+	const float *p;
 	vf d[5], t[6], u[6];
 	int q;
 
 	UNROLL
-	for (q = 0; q < 6; q++) {
-		wino_column(a, q, 0, 2, 3, table, part, d);
+	for (p = wino_first(a), q = 0; q < 6; q++, p = wino_next(a, p)) {
+		wino_column(a, p, q, 0, 2, 3, table, part, d);
 		t[q] = wino_end(d[0], d[1], d[2], near, far);
 	}
 	wino_put_s1(a, 0, t, false);
 	UNROLL
-	for (q = 0; q < 6; q++) {
-		wino_column(a, q, 1, 1, 4, table, part, d);
+	for (p = wino_first(a), q = 0; q < 6; q++, p = wino_next(a, p)) {
+		wino_column(a, p, q, 1, 1, 4, table, part, d);
 		wino_pair(d[0], d[1], d[2], d[3], far * far, near, &t[q], &u[q]);
 	}
 	wino_put_s1(a, 1, t, false);
 	wino_put_s1(a, 2, u, false);
 	UNROLL
-	for (q = 0; q < 6; q++) {
-		wino_column(a, q, 1, 1, 4, table, part, d);
+	for (p = wino_first(a), q = 0; q < 6; q++, p = wino_next(a, p)) {
+		wino_column(a, p, q, 1, 1, 4, table, part, d);
 		wino_pair(d[0], d[1], d[2], d[3], near * near, far, &t[q], &u[q]);
 	}
 	wino_put_s1(a, 3, t, false);
 	wino_put_s1(a, 4, u, false);
 	UNROLL
-	for (q = 0; q < 6; q++) {
-		wino_column(a, q, 1, 2, 3, table, part, d);
+	for (p = wino_first(a), q = 0; q < 6; q++, p = wino_next(a, p)) {
+		wino_column(a, p, q, 1, 2, 3, table, part, d);
 		t[q] = wino_end(d[0], d[1], d[2], near, far);
 	}
 	wino_put_s1(a, 5, t, false);
@@ -238,46 +294,48 @@ SIMD_INLINE void wino_in_s2(const struct wino_at *a, const enum wino_kind k, con
 {
 	const float near = WINO_S2_NEAR, far = WINO_S2_FAR;
 	const int w = k == WINO_S2 ? 9 : 5, step = k == WINO_S2 ? 2 : 1;
+	const float *p;
 	vf d[5], t[9], u[9];
 	int q, r;
 
 	UNROLL
-	for (q = 0; q < w; q++) {
-		wino_column(a, q, 0, step, 4, table, part, d);
+	for (p = wino_first(a), q = 0; q < w; q++, p = wino_next(a, p)) {
+		wino_column(a, p, q, 0, step, 4, table, part, d);
 		wino_pair(d[0], d[1], d[2], d[3], far * far, near, &t[q], &u[q]);
 	}
 	wino_put_s2(a, 0, t, k, false);
 	wino_put_s2(a, 1, u, k, false);
 	UNROLL
-	for (q = 0; q < w; q++) {
-		wino_column(a, q, 0, step, 4, table, part, d);
+	for (p = wino_first(a), q = 0; q < w; q++, p = wino_next(a, p)) {
+		wino_column(a, p, q, 0, step, 4, table, part, d);
 		wino_pair(d[0], d[1], d[2], d[3], near * near, far, &t[q], &u[q]);
 	}
 	wino_put_s2(a, 2, t, k, false);
 	wino_put_s2(a, 3, u, k, false);
 	UNROLL
-	for (q = 0; q < w; q++) {
-		wino_column(a, q, 0, 2 * step, 3, table, part, d);
+	for (p = wino_first(a), q = 0; q < w; q++, p = wino_next(a, p)) {
+		wino_column(a, p, q, 0, 2 * step, 3, table, part, d);
 		t[q] = wino_end(d[0], d[1], d[2], near, far);
 	}
 	wino_put_s2(a, 4, t, k, false);
 	UNROLL
 	for (r = 0; r < 4; r++) {
 		UNROLL
-		for (q = 0; q < w; q++)
-			t[q] = wino_px(a, k == WINO_S2 ? 2 * r + 1 : r, q, table, part);
+		for (p = wino_first(a), q = 0; q < w; q++, p = wino_next(a, p))
+			t[q] = wino_px(a, p, k == WINO_S2 ? 2 * r + 1 : r, q, table, part);
 		wino_put_s2(a, 5 + r, t, k, false);
 	}
 }
 
 SIMD_INLINE void wino_dy_s1(const struct wino_at *a, const bool table, const bool part)
 {
+	const float *p;
 	vf d[4], t[6][4], m[6];
 	int q, r;
 
 	UNROLL
-	for (q = 0; q < 4; q++) {
-		wino_column(a, q, 0, 1, 4, table, part, d);
+	for (p = wino_first(a), q = 0; q < 4; q++, p = wino_next(a, p)) {
+		wino_column(a, p, q, 0, 1, 4, table, part, d);
 		wino_at6(d, m);
 		UNROLL
 		for (r = 0; r < 6; r++)
@@ -290,12 +348,13 @@ SIMD_INLINE void wino_dy_s1(const struct wino_at *a, const bool table, const boo
 
 SIMD_INLINE void wino_dy_s2(const struct wino_at *a, const bool table, const bool part)
 {
+	const float *p;
 	vf d[4], t[5][4], m[5];
 	int q, r;
 
 	UNROLL
-	for (q = 0; q < 4; q++) {
-		wino_column(a, q, 0, 1, 4, table, part, d);
+	for (p = wino_first(a), q = 0; q < 4; q++, p = wino_next(a, p)) {
+		wino_column(a, p, q, 0, 1, 4, table, part, d);
 		wino_at5(d, m);
 		UNROLL
 		for (r = 0; r < 5; r++)
@@ -307,8 +366,8 @@ SIMD_INLINE void wino_dy_s2(const struct wino_at *a, const bool table, const boo
 	UNROLL
 	for (r = 0; r < 4; r++) {
 		UNROLL
-		for (q = 0; q < 4; q++)
-			d[q] = wino_px(a, r, q, table, part);
+		for (p = wino_first(a), q = 0; q < 4; q++, p = wino_next(a, p))
+			d[q] = wino_px(a, p, r, q, table, part);
 		wino_put_s2(a, 5 + r, d, WINO_S2, true);
 	}
 }
@@ -331,13 +390,14 @@ SIMD_INLINE void wino_piece(struct wino_at *a, int c, int n, int rows, int tile,
 			    const enum wino_kind k, const bool gradient, const bool table,
 			    const bool sets)
 {
-	const size_t vector = (size_t)rows * WINO_SET * LANES;
+	const size_t column = a->column.one / sizeof(float);
 
 	a->c = c;
 	a->n = n;
 	if (sets)
-		a->to = a->t.v + (size_t)(tile / WINO_SET * rows) * a->column +
-			(size_t)(c / LANES) * vector + (size_t)(tile % WINO_SET * LANES);
+		a->to = a->t.v + (size_t)(tile / WINO_SET * rows) * column +
+			(size_t)(c / LANES * rows * WINO_SET * LANES) +
+			(size_t)(tile % WINO_SET * LANES);
 	if (n == LANES)
 		wino_one(a, k, gradient, table, false);
 	else
@@ -347,12 +407,14 @@ SIMD_INLINE void wino_piece(struct wino_at *a, int c, int n, int rows, int tile,
 SIMD_INLINE void wino_channels(const struct wino_in *t, int window, const enum wino_kind k,
 			       const bool gradient, const bool table, const bool sets)
 {
-	struct wino_at a = {.t = *t, .window = window};
 	const int channels = t->channels, tiles = t->tiles, rows = k == WINO_S1 ? 6 : 9;
+	const int vectors = (channels + LANES - 1) / LANES;
+	struct wino_at a = {.t = *t, .window = window, .by_columns = sets};
 	int i, c;
 
+	a.row = wino_steps(t->row);
 	if (sets)
-		a.column = (size_t)((channels + LANES - 1) / LANES * rows * WINO_SET * LANES);
+		a.column = wino_steps((size_t)(vectors * rows * WINO_SET * LANES));
 	for (i = 0; i < tiles; i++, a.t.x += a.t.next, a.t.v += a.t.v_next) {
 		for (c = 0; c + LANES <= channels; c += LANES)
 			wino_piece(&a, c, LANES, rows, t->first + i, k, gradient, table, sets);
