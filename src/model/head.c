@@ -10,7 +10,7 @@
 #include "base/ints.h"
 #include "model/loss.h"
 #include "nn/bce.h"
-#include "nn/thin.h"
+#include "nn/narrow.h"
 
 #include <cblas.h>
 #include <stdlib.h>
@@ -107,7 +107,7 @@ bool head_in_place(const struct graph *g)
 		for (k = 0; k < i; k++)
 			if (input_of(g, i) == input_of(g, k))
 				return false;
-	return g->na <= THIN_IN_PLACE;
+	return g->na <= NARROW_IN_PLACE;
 }
 
 static void plan_level(struct level *l, const struct graph *g, const struct head_options *o,
@@ -402,7 +402,7 @@ static double gain(const struct head *h, int level)
 }
 
 /* Pixels [x0, x1) of a row: logits, terms, gradients. */
-static double objectness_run(const struct head *h, const struct thin *t, int level, int image,
+static double objectness_run(const struct head *h, const struct narrow *t, int level, int image,
 			     int y, int x0, int x1, float *share)
 {
 	const struct level *l = &h->level[level];
@@ -413,12 +413,12 @@ static double objectness_run(const struct head *h, const struct thin *t, int lev
 	float v[RUN_PIXELS * GRAPH_MAX_ANCHORS];
 	double sum;
 
-	thin_forward(t, pixels, x, (size_t)l->x.ld, bias_of(h, l, 0) + 4, (size_t)values_of(h->g),
-		     v);
+	narrow_forward(t, pixels, x, (size_t)l->x.ld, bias_of(h, l, 0) + 4, (size_t)values_of(h->g),
+		       v);
 	sum = row_terms(h, v, l->wanted + at * (size_t)na, (size_t)(pixels * na),
 			(float)gain(h, level));
-	thin_backward(t, pixels, x, (size_t)l->x.ld, v, dx, (size_t)l->dx.ld, l->add, share,
-		      share + na * l->cin);
+	narrow_backward(t, pixels, x, (size_t)l->x.ld, v, dx, (size_t)l->dx.ld, l->add, share,
+			share + na * l->cin);
 	return sum;
 }
 
@@ -427,8 +427,8 @@ static void objectness_rows(const struct head *h, int level, int image, int part
 	const struct level *l = &h->level[level];
 	const int y1 = min_int((part + 1) * l->rows, l->h);
 	const size_t job = (size_t)image * (size_t)l->parts + (size_t)part;
-	const struct thin t = {l->cin, h->g->na, weights_of(h, l, 0) + 4 * (size_t)l->cin,
-			       (size_t)values_of(h->g) * (size_t)l->cin, h->opt.path};
+	const struct narrow t = {l->cin, h->g->na, weights_of(h, l, 0) + 4 * (size_t)l->cin,
+				 (size_t)values_of(h->g) * (size_t)l->cin, h->opt.path};
 	float *share = l->shares + job * share_floats(l, h->g->na);
 	double sum = 0;
 	int x, y;

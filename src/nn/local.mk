@@ -20,7 +20,7 @@ libmist_a_SOURCES += \
 	src/nn/profile.c src/nn/profile.h \
 	src/nn/simd.inc.h \
 	src/nn/tensor.c src/nn/tensor.h \
-	src/nn/thin.c src/nn/thin.h src/nn/thin-run.h src/nn/thin-run.inc.h src/nn/thin-v128.c \
+	src/nn/narrow.c src/nn/narrow.h src/nn/narrow-run.h src/nn/narrow-run.inc.h src/nn/narrow-v128.c \
 	src/nn/upsample.c src/nn/upsample.h
 
 # The kernels: one source per family, compiled once per instruction set. Contraction off: simd.inc.h.
@@ -29,10 +29,10 @@ AM_CPPFLAGS += -DHAVE_X86_KERNELS
 noinst_LIBRARIES += libmist_avx2.a libmist_avx512.a
 kernel_libs += libmist_avx2.a libmist_avx512.a
 libmist_avx2_a_SOURCES = src/nn/bnact-avx2.c src/nn/conv-avx2.c \
-	src/nn/maxpool-avx2.c src/nn/thin-avx2.c
+	src/nn/maxpool-avx2.c src/nn/narrow-avx2.c
 libmist_avx2_a_CFLAGS = $(AM_CFLAGS) $(AVX2_CFLAGS) -ffp-contract=off
 libmist_avx512_a_SOURCES = src/nn/bnact-avx512.c src/nn/conv-avx512.c \
-	src/nn/maxpool-avx512.c src/nn/thin-avx512.c
+	src/nn/maxpool-avx512.c src/nn/narrow-avx512.c
 libmist_avx512_a_CFLAGS = $(AM_CFLAGS) $(AVX512_CFLAGS) -ffp-contract=off
 endif
 
@@ -42,4 +42,4 @@ tests_bench_b_conv_SOURCES = tests/bench/b-conv.c $(bench_sources) tests/unit/co
 
 unit_tests += tests/unit/t-bce tests/unit/t-bnact tests/unit/t-conv tests/unit/t-graph tests/unit/t-linear \
 	tests/unit/t-maxpool tests/unit/t-net tests/unit/t-netpair tests/unit/t-optim \
-	tests/unit/t-profile tests/unit/t-tensor tests/unit/t-thin tests/unit/t-upsample
+	tests/unit/t-narrow tests/unit/t-profile tests/unit/t-tensor tests/unit/t-upsample

@@ -1,9 +1,9 @@
 /*
- * thin-run.inc.h - the runs of thin.c, compiled once per instruction set: the includer defines
- * SIMD_BYTES and THIN_KERNELS, the name of the table that comes out. Vectors over input channels.
+ * narrow-run.inc.h - the runs of narrow.c, compiled once per instruction set: the includer defines
+ * SIMD_BYTES and NARROW_KERNELS, the name of the table that comes out. Vectors over input channels.
  */
 #include "nn/simd.inc.h"
-#include "nn/thin-run.h"
+#include "nn/narrow-run.h"
 
 #define AT_A_TIME 4 /* pixels: with 4 outputs 16 sums, as many as the registers of AVX2 */
 
@@ -21,16 +21,16 @@ SIMD_INLINE float lanes_sum(vf v)
 }
 
 /* Output o of pixel p; `n` and `pixels` are constants. */
-SIMD_INLINE void forward_pixels(const struct thin_run *r, int p, const int n, const int pixels)
+SIMD_INLINE void forward_pixels(const struct narrow_run *r, int p, const int n, const int pixels)
 {
-	vf sum[AT_A_TIME * THIN_GROUP];
+	vf sum[AT_A_TIME * NARROW_GROUP];
 	int c, i, o;
 
 	for (i = 0; i < pixels * n; i++)
 		sum[i] = v_set(0);
 	for (c = 0; c < r->in; c += LANES) {
 		const int rest = r->in - c;
-		vf w[THIN_GROUP], x;
+		vf w[NARROW_GROUP], x;
 
 		for (o = 0; o < n; o++)
 			w[o] = v_load_n(r->w + (size_t)o * r->w_row + c, rest);
@@ -46,7 +46,7 @@ SIMD_INLINE void forward_pixels(const struct thin_run *r, int p, const int n, co
 				r->bias[(size_t)o * r->bias_step] + lanes_sum(sum[i * n + o]);
 }
 
-SIMD_INLINE void forward_n(const struct thin_run *r, const int n)
+SIMD_INLINE void forward_n(const struct narrow_run *r, const int n)
 {
 	int p = 0;
 
@@ -56,13 +56,13 @@ SIMD_INLINE void forward_n(const struct thin_run *r, const int n)
 		forward_pixels(r, p, n, 1);
 }
 
-SIMD_INLINE void backward_n(const struct thin_run *r, const int n)
+SIMD_INLINE void backward_n(const struct narrow_run *r, const int n)
 {
 	int c, p, o;
 
 	for (c = 0; c < r->in; c += LANES) {
 		const int rest = r->in - c;
-		vf w[THIN_GROUP], dw[THIN_GROUP];
+		vf w[NARROW_GROUP], dw[NARROW_GROUP];
 
 		for (o = 0; o < n; o++) {
 			w[o] = v_load_n(r->w + (size_t)o * r->w_row + c, rest);
@@ -91,7 +91,7 @@ SIMD_INLINE void backward_n(const struct thin_run *r, const int n)
 }
 
 #define BY_OUTPUTS(name)                                                                           \
-	static void name(const struct thin_run *r)                                                 \
+	static void name(const struct narrow_run *r)                                               \
 	{                                                                                          \
 		switch (r->n) {                                                                    \
 		case 1:                                                                            \
@@ -111,4 +111,4 @@ SIMD_INLINE void backward_n(const struct thin_run *r, const int n)
 BY_OUTPUTS(forward)
 BY_OUTPUTS(backward)
 
-const struct thin_kernels THIN_KERNELS = {forward, backward};
+const struct narrow_kernels NARROW_KERNELS = {forward, backward};
