@@ -27,7 +27,7 @@ static int larger_first(const void *a, const void *b)
 
 static bool meet(const struct buffer *a, const struct buffer *b)
 {
-	return a->t0 <= b->t1 && b->t0 <= a->t1;
+	return a->ops.first <= b->ops.last && b->ops.first <= a->ops.last;
 }
 
 /* The lowest offset at which `b` overlaps none of the placed ones that it meets. */

@@ -7,8 +7,9 @@
  * Operations are run in segments, a few images ("chunk") at a time through the whole segment, so
  * that what one operation writes the next one finds in the cache. A segment ends only where an
  * operation needs the whole batch: batch norm its statistics, its gradient the sums over them. A
- * buffer that one segment alone touches holds a chunk; others hold the batch and live from the first
- * to the last segment that touches them. Buffers whose lives do not meet share memory.
+ * buffer that one segment alone touches holds a chunk and lives from the first to the last operation
+ * that touches it; others hold the batch and live as long as the first and the last segment that
+ * touch them. Buffers whose lives do not meet share memory.
  *
  * Training: a convolution with batch norm keeps its raw result z, but for those that are cheap to
  * make again; y = act(bn(z)) + residual is dropped after the forward pass and made again from z
@@ -33,15 +34,21 @@ struct slot {
 };
 #define SLOT_NONE ((struct slot){-1, 0, 0})
 
+/* From the first to the last, both included. */
+struct life {
+	int first, last;
+};
+
 struct buffer {
 	int c, h, w, pad;
-	size_t bytes;        /* per image, of what is no map; else 0 */
-	int t0, t1;          /* the first and last segment that touches it */
-	int images;          /* the batch, or one chunk */
-	bool outside;        /* the caller touches it too */
-	bool input;          /* filled by the caller for a batch that may pass in parts */
-	size_t floats, lead; /* view_floats */
-	size_t offset;       /* floats into the arena */
+	size_t bytes;         /* per image, of what is no map; else 0 */
+	struct life segments; /* that touch it */
+	struct life ops;      /* during which nothing else may lie there */
+	int images;           /* the batch, or one chunk */
+	bool outside;         /* the caller touches it too */
+	bool input;           /* filled by the caller for a batch that may pass in parts */
+	size_t floats, lead;  /* view_floats */
+	size_t offset;        /* floats into the arena */
 };
 
 enum op_kind {

@@ -263,25 +263,31 @@ static void cut(struct plan *p)
 
 /* ---- lives ---- */
 
-static void touch(struct plan *p, struct slot s, int segment)
+static void widen(struct life *life, int at)
 {
-	struct buffer *b;
+	life->first = at < life->first ? at : life->first;
+	life->last = at > life->last ? at : life->last;
+}
 
+static void touch(struct plan *p, struct slot s, int segment, int op)
+{
 	if (s.buf < 0)
 		return;
-	b = &p->bufs[s.buf];
-	if (segment < b->t0)
-		b->t0 = segment;
-	if (segment > b->t1)
-		b->t1 = segment;
+	widen(&p->bufs[s.buf].segments, segment);
+	widen(&p->bufs[s.buf].ops, op);
 }
 
 /* By the caller, who sees whole batches. */
-static void touch_outside(struct plan *p, struct slot s, int segment)
+static void touch_outside(struct plan *p, struct slot s, int segment, int op)
 {
-	touch(p, s, segment);
+	touch(p, s, segment, op);
 	if (s.buf >= 0)
 		p->bufs[s.buf].outside = true;
+}
+
+static void touch_end(struct plan *p, struct slot s)
+{
+	touch_outside(p, s, p->nsegments - 1, p->nops - 1);
 }
 
 static void touch_ends(struct plan *p)
@@ -291,34 +297,54 @@ static void touch_ends(struct plan *p)
 	for (i = 0; i < p->ninputs; i++) {
 		const struct slot in = plan_slot(p, p->inputs[i]);
 
-		touch_outside(p, in, 0);
+		touch_outside(p, in, 0, 0);
 		p->bufs[in.buf].input = true;
 		if (p->opt.batch > p->opt.max_n) /* the next part's images stay */
-			touch_outside(p, in, p->nsegments - 1);
+			touch_end(p, in);
 		if (p->tensor[p->inputs[i]].needs_grad)
-			touch_outside(p, plan_grad_slot(p, p->inputs[i]), p->nsegments - 1);
+			touch_end(p, plan_grad_slot(p, p->inputs[i]));
 	}
 	for (i = 0; i < p->noutputs; i++) {
-		touch_outside(p, plan_slot(p, p->outputs[i]), p->loss_segment);
+		touch_outside(p, plan_slot(p, p->outputs[i]), p->loss_segment, p->loss);
 		if (p->tensor[p->outputs[i]].needs_grad)
-			touch_outside(p, plan_grad_slot(p, p->outputs[i]), p->loss_segment);
+			touch_outside(p, plan_grad_slot(p, p->outputs[i]), p->loss_segment,
+				      p->loss);
 	}
 	for (i = 0; p->opt.keep_all && i < p->nbufs; i++) {
-		touch_outside(p, (struct slot){i, 0, 0}, 0);
-		touch_outside(p, (struct slot){i, 0, 0}, p->nsegments - 1);
+		touch_outside(p, (struct slot){i, 0, 0}, 0, 0);
+		touch_end(p, (struct slot){i, 0, 0});
 	}
+}
+
+/*
+ * What holds a chunk, and what a segment that is one chunk holds, lives from operation to operation:
+ * nobody asks for it when the next chunk begins. What holds a batch that passes in chunks lives
+ * throughout the segment.
+ */
+static void round_life(const struct plan *p, struct buffer *b, bool chunk)
+{
+	const struct segment *first = &p->segments[b->segments.first];
+	const struct segment *last = &p->segments[b->segments.last];
+
+	if (!chunk && first->chunk < p->opt.max_n)
+		b->ops.first = first->op0;
+	if (!chunk && last->chunk < p->opt.max_n)
+		b->ops.last = last->op1 - 1;
 }
 
 static void size_buffer(struct plan *p, struct buffer *b)
 {
 	struct view v = {NULL, p->opt.max_n, b->h, b->w, b->c, b->c, b->pad};
+	bool chunk;
 
-	if (b->t1 < b->t0) { /* never touched */
-		b->t0 = b->t1 = 0;
+	if (b->ops.last < 0) { /* never touched */
+		b->segments = b->ops = (struct life){0, 0};
 		return;
 	}
-	if (b->t0 == b->t1 && !b->outside)
-		v.n = p->segments[b->t0].chunk;
+	chunk = b->segments.first == b->segments.last && !b->outside;
+	round_life(p, b, chunk);
+	if (chunk)
+		v.n = p->segments[b->segments.first].chunk;
 	if (b->input)
 		v.n = p->opt.batch;
 	b->images = v.n;
@@ -332,17 +358,15 @@ static void live(struct plan *p)
 {
 	int s, i;
 
-	for (i = 0; i < p->nbufs; i++) {
-		p->bufs[i].t0 = INT_MAX;
-		p->bufs[i].t1 = -1;
-	}
+	for (i = 0; i < p->nbufs; i++)
+		p->bufs[i].segments = p->bufs[i].ops = (struct life){INT_MAX, -1};
 	for (s = 0; s < p->nsegments; s++)
 		for (i = p->segments[s].op0; i < p->segments[s].op1; i++) {
-			touch(p, p->ops[i].x, s);
-			touch(p, p->ops[i].y, s);
-			touch(p, p->ops[i].z, s);
-			touch(p, p->ops[i].y2, s);
-			touch(p, p->ops[i].residual, s);
+			touch(p, p->ops[i].x, s, i);
+			touch(p, p->ops[i].y, s, i);
+			touch(p, p->ops[i].z, s, i);
+			touch(p, p->ops[i].y2, s, i);
+			touch(p, p->ops[i].residual, s, i);
 		}
 	touch_ends(p);
 	for (i = 0; i < p->nbufs; i++)
