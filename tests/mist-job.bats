@@ -115,6 +115,26 @@ setup() {
 	fi
 }
 
+@test "an output whose maker was killed before its record said so is taken up, losses and all" {
+	job_manifest "$d" mistnet 1 >job.yaml
+	mist mist-job run --state s job.yaml
+	assert_ok
+	for name in train.1 eval.1; do
+		jq -c '{name, round, attempts, state: "running", began, pid: 1, ended: 0, status: 0,
+			seconds: 0, cpuSeconds: 0, peakBytes: 0, downBytes: 0, upBytes: 0, samples: 0}' \
+			s/steps/$name.json >cut
+		cp s/steps/$name.json whole.$name
+		mv cut s/steps/$name.json
+	done
+	rm -rf s/done.json s/model.safetensors s/results.csv s/delivered s/steps/deliver.*
+	mist mist-job resume --state s
+	assert_ok
+	for name in train.1 eval.1; do
+		diff <(jq -S '{name, round, state, attempts, status, loss, epochs}' s/steps/$name.json) \
+			<(jq -S '{name, round, state, attempts, status, loss, epochs}' whole.$name)
+	done
+}
+
 @test "killed at any moment and resumed, it ends with the same bytes" {
 	job_manifest "$d" mistnet 3 >job.yaml
 	mist mist-job run --state whole job.yaml

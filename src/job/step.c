@@ -450,6 +450,43 @@ static int run_locked(struct step *s, struct err *err)
 	return rc;
 }
 
+/*
+ * The output lies there, but whoever made it was killed before the record said so: it is ended now, by what is
+ * left of the attempt. With the lock in hand.
+ */
+static int settle_locked(struct step *s, struct err *err)
+{
+	struct attempt a = {.step = s};
+	struct err ignored = ERR_INIT;
+	json_t *doc;
+	int rc = 0;
+
+	if (record_read(&a.record, ".", s->name, &ignored))
+		return 0; /* an output from elsewhere */
+	if (a.record.state == RECORD_RUNNING) {
+		a.log = folder_path("logs", "%s.log", s->name);
+		doc = s->host || s->through ? read_report(&a) : there_report(&a.used, s->results);
+		take_report(&a.record, doc, &a.used);
+		json_decref(doc);
+		end_record(&a, s, 0, NULL);
+		rc = record_write(&a.record, ".", err);
+		free(a.log);
+	}
+	record_release(&a.record);
+	return rc;
+}
+
+/* Whether a record says that the step is running. */
+static bool seems_to_run(const struct step *s)
+{
+	struct record r = {0};
+	struct err ignored = ERR_INIT;
+	const bool runs = !record_read(&r, ".", s->name, &ignored) && r.state == RECORD_RUNNING;
+
+	record_release(&r);
+	return runs;
+}
+
 /* Is the client one of those that were drawn? 1, 0, -1. */
 static int is_drawn(const struct step *s, struct err *err)
 {
@@ -493,7 +530,7 @@ int step_run(struct step *s, struct err *err)
 		return -1;
 	if (chdir(s->folder))
 		return err_errno(err, "cannot enter '%s'", s->folder);
-	if (path_exists(s->out))
+	if (path_exists(s->out) && !seems_to_run(s))
 		return 0;
 	rc = is_drawn(s, err);
 	if (rc <= 0)
@@ -510,6 +547,8 @@ int step_run(struct step *s, struct err *err)
 		rc = err_set(err, STATUS_NO, "the job is stopped");
 	else if (!path_exists(s->out))
 		rc = run_locked(s, err);
+	else
+		rc = settle_locked(s, err);
 	close(fd);
 	return rc ? err_prefix(err, "step '%s'", s->name) : 0;
 }

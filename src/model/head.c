@@ -246,7 +246,7 @@ static void make_room(struct head *h)
 
 	if (n > h->rows_cap) {
 		release_rows(h);
-		h->rows_cap = 2 * n;
+		h->rows_cap = n + n / 4;
 		h->match_of = xreallocarray(NULL, h->rows_cap, sizeof(*h->match_of));
 		h->row_of = xreallocarray(NULL, h->rows_cap, sizeof(*h->row_of));
 		h->terms = xreallocarray(NULL, h->rows_cap, sizeof(*h->terms));
@@ -256,7 +256,7 @@ static void make_room(struct head *h)
 	if (in > h->in_cap) {
 		free(h->in);
 		free(h->din);
-		h->in_cap = 2 * in;
+		h->in_cap = in + in / 4;
 		h->in = xreallocarray(NULL, h->in_cap, sizeof(*h->in));
 		h->din = xreallocarray(NULL, h->in_cap, sizeof(*h->din));
 	}
