@@ -2,8 +2,9 @@
 
 #include "io/exif.h"
 
-#include <setjmp.h>
 #include <ctype.h>
+#include <setjmp.h>
+#include <stdlib.h>
 
 #include <png.h>
 
@@ -72,6 +73,20 @@ static void on_flush(png_structp png)
 	(void)png;
 }
 
+/* libpng takes (and clears) what a text chunk says it will be, 2 GiB at most, before it reads it. Rows and
+ * its own state are far below what a chunk may be. */
+static png_voidp on_malloc(png_structp png, png_alloc_size_t n)
+{
+	(void)png;
+	return n > MAX_CHUNK ? NULL : malloc(n);
+}
+
+static void on_free(png_structp png, png_voidp p)
+{
+	(void)png;
+	free(p);
+}
+
 /* Runs `body`, which may leave by longjmp; everything it owns lies in the job. */
 static int job_run(struct job *job, void (*body)(struct job *))
 {
@@ -120,7 +135,8 @@ static void read_pixels(struct job *job)
 
 static void decode_body(struct job *job)
 {
-	job->png = png_create_read_struct(PNG_LIBPNG_VER_STRING, job, on_error, on_warning);
+	job->png = png_create_read_struct_2(PNG_LIBPNG_VER_STRING, job, on_error, on_warning, NULL,
+					    on_malloc, on_free);
 	BUG_IF(!job->png);
 	job->info = png_create_info_struct(job->png);
 	BUG_IF(!job->info);

@@ -4,6 +4,8 @@
 #include "io/exif.h"
 #include "io/image.h"
 
+#include <sys/resource.h>
+
 /* A picture with a different colour in each of its four corners, flat so that JPEG keeps them. */
 static struct image corners(int w, int h)
 {
@@ -176,6 +178,34 @@ static void a_png_with_a_wrong_checksum_is_an_error(void **state)
 	image_release(&a);
 }
 
+static long peak_kib(void)
+{
+	struct rusage u;
+
+	getrusage(RUSAGE_SELF, &u);
+	return u.ru_maxrss;
+}
+
+static void a_text_of_two_gigabytes_that_is_not_there_takes_no_memory(void **state)
+{
+	static const unsigned char text[] = {0x69, 0x66, 0, 0x25, 't', 'E', 'X', 't', 'd', 'a'};
+	const size_t header = 8 + 25; /* signature and IHDR */
+	struct image a = noisy(16, 16), b;
+	struct buf data = BUF_INIT;
+	struct err err = ERR_INIT;
+	long before;
+
+	(void)state;
+	assert_int_equal(image_encode_png(&a, &data, &err), 0);
+	memcpy(data.data + header, text, sizeof(text));
+	before = peak_kib();
+	assert_int_equal(image_decode(data.data, data.len, &b, &err), -1);
+	assert_int_equal(err.status, STATUS_INPUT);
+	assert_true(peak_kib() - before < 256 << 10);
+	buf_release(&data);
+	image_release(&a);
+}
+
 static void a_picture_that_claims_too_much_is_refused_before_allocating(void **state)
 {
 	struct image a = noisy(16, 16), b;
@@ -254,6 +284,7 @@ int main(void)
 		cmocka_unit_test(malformed_exif_means_as_stored),
 		cmocka_unit_test(a_picture_cut_anywhere_is_an_error),
 		cmocka_unit_test(a_png_with_a_wrong_checksum_is_an_error),
+		cmocka_unit_test(a_text_of_two_gigabytes_that_is_not_there_takes_no_memory),
 		cmocka_unit_test(a_picture_that_claims_too_much_is_refused_before_allocating),
 		cmocka_unit_test(foreign_files_are_named),
 		cmocka_unit_test(files_are_sized_checked_and_written),
