@@ -64,18 +64,7 @@ void bn_fold(const struct bn *bn, const float *w_oihw, size_t per_channel, const
 
 static const struct bnact_kernels *kernels(enum conv_path path)
 {
-#ifdef HAVE_X86_KERNELS
-	struct err err;
-
-	if (path == CONV_AUTO && conv_resolve(CONV_AUTO, &path, &err))
-		path = CONV_V128;
-	if (path == CONV_AVX512)
-		return &bnact_kernels_avx512;
-	if (path == CONV_AVX2)
-		return &bnact_kernels_avx2;
-#endif
-	(void)path;
-	return &bnact_kernels_v128;
+	return CONV_BY_VECTORS(path, bnact_kernels);
 }
 
 struct sweep {

@@ -101,6 +101,15 @@ int conv_resolve(enum conv_path want, enum conv_path *out, struct err *err)
 	return 0;
 }
 
+enum conv_path conv_vectors(enum conv_path path)
+{
+	struct err err;
+
+	if (path == CONV_AUTO && conv_resolve(CONV_AUTO, &path, &err))
+		path = CONV_V128;
+	return path == CONV_OPENBLAS ? CONV_V128 : path;
+}
+
 struct conv *conv_new_by(const struct conv_shape *shape, enum conv_path path, int max_n, bool train,
 			 enum conv_method method)
 {

@@ -41,6 +41,17 @@ void conv_pads(const struct conv_shape *s, int *x, int *dy);
 int conv_resolve(enum conv_path want, enum conv_path *out, struct err *err);
 int conv_path_parse(const char *name, enum conv_path *out, struct err *err);
 const char *conv_path_name(enum conv_path path);
+/* CONV_AVX512, CONV_AVX2 or CONV_V128: whose vectors an operator uses that OpenBLAS has not. */
+enum conv_path conv_vectors(enum conv_path path);
+/* `name`_v128, _avx2 or _avx512 of these. */
+#ifdef HAVE_X86_KERNELS
+#define CONV_BY_VECTORS(path, name)                                                                \
+	(conv_vectors(path) == CONV_AVX512 ? &name##_avx512                                        \
+	 : conv_vectors(path) == CONV_AVX2 ? &name##_avx2                                          \
+					   : &name##_v128)
+#else
+#define CONV_BY_VECTORS(path, name) ((void)(path), &name##_v128)
+#endif
 
 struct conv;
 /* Never NULL. `path` resolved. max_n: the largest batch it will see; train: backwards wanted. */

@@ -18,18 +18,7 @@ struct job {
 
 static const struct maxpool_kernels *kernels(enum conv_path path)
 {
-#ifdef HAVE_X86_KERNELS
-	struct err err;
-
-	if (path == CONV_AUTO && conv_resolve(CONV_AUTO, &path, &err))
-		path = CONV_V128;
-	if (path == CONV_AVX512)
-		return &maxpool_kernels_avx512;
-	if (path == CONV_AVX2)
-		return &maxpool_kernels_avx2;
-#endif
-	(void)path;
-	return &maxpool_kernels_v128;
+	return CONV_BY_VECTORS(path, maxpool_kernels);
 }
 
 int maxpool_out(const struct maxpool *m, int size)

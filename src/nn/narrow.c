@@ -5,18 +5,7 @@
 
 static const struct narrow_kernels *kernels(enum conv_path path)
 {
-#ifdef HAVE_X86_KERNELS
-	struct err err;
-
-	if (path == CONV_AUTO && conv_resolve(CONV_AUTO, &path, &err))
-		path = CONV_V128;
-	if (path == CONV_AVX512)
-		return &narrow_kernels_avx512;
-	if (path == CONV_AVX2)
-		return &narrow_kernels_avx2;
-#endif
-	(void)path;
-	return &narrow_kernels_v128;
+	return CONV_BY_VECTORS(path, narrow_kernels);
 }
 
 /* Outputs from `first` on. */
