@@ -451,8 +451,8 @@ static int run_locked(struct step *s, struct err *err)
 }
 
 /*
- * The output lies there, but whoever made it was killed before the record said so: it is ended now, by what is
- * left of the attempt. With the lock in hand.
+ * The output lies there, but whoever made it was killed before the record said so: it is ended now,
+ * by what is left of the attempt. With the lock in hand.
  */
 static int settle_locked(struct step *s, struct err *err)
 {

@@ -55,7 +55,8 @@ struct head {
 	struct matches matches; /* of all levels, one after the other */
 	struct block *blocks;
 	size_t nblocks, blocks_cap;
-	/* Per match, in rows sorted by level and anchor; nrows is matches.n. */
+	/* Per match, in rows sorted by level and anchor, those of which begin at row_at. */
+	size_t row_at[GRAPH_MAX_LEVELS][GRAPH_MAX_ANCHORS + 1];
 	size_t *match_of, *row_of;
 	struct match_terms *terms;
 	float *raw, *draw; /* no floats */
@@ -99,15 +100,30 @@ static int source_of(const struct graph *g, int level)
 	return -1;
 }
 
-bool head_in_place(const struct graph *g)
+/* Whether a level before this one reads the same value. */
+static bool read_before(const struct graph *g, int level)
 {
-	int i, k;
+	int i;
+
+	for (i = 0; i < level; i++)
+		if (input_of(g, i) == input_of(g, level))
+			return true;
+	return false;
+}
+
+static bool levels_share(const struct graph *g)
+{
+	int i;
 
 	for (i = 0; i < g->nl; i++)
-		for (k = 0; k < i; k++)
-			if (input_of(g, i) == input_of(g, k))
-				return false;
-	return g->na <= NARROW_IN_PLACE;
+		if (read_before(g, i))
+			return true;
+	return false;
+}
+
+bool head_in_place(const struct graph *g)
+{
+	return g->na <= NARROW_IN_PLACE && !levels_share(g);
 }
 
 static void plan_level(struct level *l, const struct graph *g, const struct head_options *o,
@@ -119,6 +135,7 @@ static void plan_level(struct level *l, const struct graph *g, const struct head
 	       s->residual >= 0 || s->bias < 0);
 	l->step = s;
 	l->source = source_of(g, level);
+	l->add = read_before(g, level);
 	l->cin = g->values[s->in[0]].c;
 	l->h = o->h / g->strides[level];
 	l->w = o->w / g->strides[level];
@@ -145,12 +162,13 @@ static size_t wanted_floats(const struct level *l, int n, int na)
 struct head *head_new(const struct graph *g, const struct head_options *opt, struct pool *pool)
 {
 	struct head *h = xcalloc(1, sizeof(*h));
-	int i, k;
+	int i;
 
 	h->g = g;
 	h->opt = *opt;
 	h->hyp = *opt->hyp;
 	h->pool = pool;
+	h->shared = levels_share(g);
 	for (i = 0; i < g->nl; i++) {
 		struct level *l = &h->level[i];
 
@@ -158,9 +176,6 @@ struct head *head_new(const struct graph *g, const struct head_options *opt, str
 		l->wanted = xcalloc(wanted_floats(l, opt->max_n, g->na), sizeof(float));
 		l->shares = xcalloc(jobs_of(l, opt->max_n) * share_floats(l, g->na), sizeof(float));
 		l->sums = xcalloc(jobs_of(l, opt->max_n), sizeof(double));
-		for (k = 0; k < i; k++)
-			l->add |= h->level[k].source == l->source;
-		h->shared |= l->add;
 	}
 	return h;
 }
@@ -275,19 +290,20 @@ static void add_blocks(struct head *h, int level, int anchor, size_t first, size
 /* Rows and blocks: matches by level and anchor, else in their order. */
 static void sort_matches(struct head *h)
 {
-	size_t row = 0, first, m;
+	size_t row = 0, m;
 	int i, a;
 
 	h->nblocks = 0;
 	for (i = 0; i < h->g->nl; i++)
 		for (a = 0; a < h->g->na; a++) {
-			first = row;
+			h->row_at[i][a] = row;
 			for (m = h->level[i].m0; m < h->level[i].m1; m++)
 				if (h->matches.v[m].anchor == a) {
 					h->match_of[row] = m;
 					h->row_of[m] = row++;
 				}
-			add_blocks(h, i, a, first, row);
+			h->row_at[i][a + 1] = row;
+			add_blocks(h, i, a, h->row_at[i][a], row);
 		}
 }
 
@@ -540,14 +556,11 @@ static void add_weights(const struct work *k, int level, int anchor)
 	const size_t at = (size_t)(anchor * no);
 	float *dw = k->grads + h->g->params[l->step->weight].offset + at * (size_t)l->cin;
 	float *db = k->grads + h->g->params[l->step->bias].offset + at;
-	size_t first = l->m0, end, row;
+	const size_t first = h->row_at[level][anchor], end = h->row_at[level][anchor + 1];
+	size_t row;
 	int i;
 
 	add_shares(k, level, anchor, dw + 4 * (size_t)l->cin, db + 4);
-	while (first < l->m1 && h->matches.v[h->match_of[first]].anchor < anchor)
-		first++;
-	for (end = first; end < l->m1 && h->matches.v[h->match_of[end]].anchor == anchor;)
-		end++;
 	if (first == end)
 		return;
 	cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, no, l->cin, (int)(end - first), 1,

@@ -465,15 +465,14 @@ static size_t points_floats(const struct wino_pass *p, int tiles)
 	return (size_t)p->points * round_up((size_t)tiles, MOST_SET) * round_up((size_t)p->in, 16);
 }
 
-static size_t products_floats(const struct wino *w, const struct wino_pass *p, int tiles)
-{
-	return (size_t)p->points * round_up((size_t)tiles, MOST_SET) *
-	       (size_t)(w->k->vectors * w->k->lanes);
-}
-
 static size_t block_width(const struct wino *w)
 {
 	return (size_t)(w->k->vectors * w->k->lanes);
+}
+
+static size_t products_floats(const struct wino *w, const struct wino_pass *p, int tiles)
+{
+	return (size_t)p->points * round_up((size_t)tiles, MOST_SET) * block_width(w);
 }
 
 static size_t per_worker(const struct wino *w, const struct wino_pass *p, int tiles)
