@@ -191,11 +191,8 @@ make_set() { # make_set NAME: a little data set in YOLO's layout, packed as www/
 	openssl req -x509 -newkey rsa:2048 -nodes -keyout key -out cert -days 1 -subj /CN=localhost 2>/dev/null
 	openssl s_server -accept 0 -key key -cert cert -WWW >port.txt 2>&1 3>&- &
 	server=$!
-	for _ in 1 2 3 4 5 6 7 8 9 10; do
-		port=$(sed -n 's/^ACCEPT .*:\([0-9]*\)$/\1/p' port.txt)
-		[ -n "$port" ] && break
-		sleep 0.1
-	done
+	wait_for 30 grep -qs '^ACCEPT .*:[0-9][0-9]*$' port.txt || fail "$(cat port.txt)"
+	port=$(sed -n 's/^ACCEPT .*:\([0-9]*\)$/\1/p' port.txt)
 	mist coco-fetch -d got --retries 0 "https://localhost:$port/cert"
 	assert_one_line_error 5 "certificate"
 	assert_empty_dir got
@@ -432,10 +429,7 @@ make_set() { # make_set NAME: a little data set in YOLO's layout, packed as www/
 	serve
 	"$(prog coco-fetch)" -q -d got "$base/slow=1000/data.bin" 2>err &
 	pid=$!
-	for _ in 1 2 3 4 5 6 7 8 9 10; do
-		grep -q data.bin log && break
-		sleep 0.1
-	done
+	wait_for 30 grep -q data.bin log
 	sleep 0.2
 	kill "$pid"
 	status=0

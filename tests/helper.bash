@@ -61,6 +61,16 @@ stop_daemon() {
 	kill -KILL "$pid" 2>/dev/null || :
 }
 
+# wait_for SECONDS COMMAND...: until it succeeds; a failure when it has not by then.
+wait_for() {
+	local until=$(($(date +%s) + $1))
+	shift
+	until "$@"; do
+		[ "$(date +%s)" -lt "$until" ] || return 1
+		sleep 0.05
+	done
+}
+
 need_program() {
 	local name
 	for name; do

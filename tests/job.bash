@@ -76,16 +76,6 @@ job_phase() {
 	"$(prog mist-job)" get --state "$1" -o json | jq -r .phase
 }
 
-# wait_for SECONDS COMMAND...: until it succeeds.
-wait_for() {
-	local until=$(($(date +%s) + $1))
-	shift
-	until "$@"; do
-		[ "$(date +%s)" -lt "$until" ] || return 1
-		sleep 0.05
-	done
-}
-
 digest_of() {
 	sha256sum <"$1" | cut -d' ' -f1
 }

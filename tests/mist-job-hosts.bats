@@ -113,7 +113,7 @@ queue_is_empty() {
 	assert_ok
 	setsid "$(prog mist-job)" run -q --state s "${hosts[@]}" job.yaml >/dev/null 2>&1 3>&- &
 	pid=$!
-	wait_for 30 test -e "$sshd_dir/home/mistutils/there/tiny/train.edge1.1/rounds/1/edge1/last.safetensors"
+	wait_for 60 test -e "$sshd_dir/home/mistutils/there/tiny/train.edge1.1/rounds/1/edge1/last.safetensors"
 	kill -KILL -- -$pid
 	wait $pid || :
 	mist mist-job resume --state s
@@ -166,11 +166,10 @@ queue_is_empty() {
 	mist mist-job get --state s -o wide
 	sh plan 2>said && fail "a job that runs was begun again"
 	grep -q "the job 'tiny' is running already" said
-	for _ in $(seq 600); do
-		job_phase s >>phases
-		[ "$(tail -n 1 phases)" != Succeeded ] || break
-	done
-	[ "$(tail -n 1 phases)" = Succeeded ] || fail "$(sort phases | uniq -c)"
+	succeeded() {
+		job_phase s >>phases && [ "$(tail -n 1 phases)" = Succeeded ]
+	}
+	wait_for 120 succeeded || fail "$(sort phases | uniq -c)"
 	! grep -q Failed phases || fail "$(sort phases | uniq -c)"
 	grep -q Running phases
 }
@@ -180,7 +179,7 @@ queue_is_empty() {
 	job_manifest "$d" mistnet 2 >job.yaml
 	setsid "$(prog mist-job)" run -q --engine slurm --state s job.yaml >/dev/null 2>&1 3>&- &
 	pid=$!
-	wait_for 20 test -e s/steps/weights.json
+	wait_for 60 test -e s/steps/weights.json
 	kill -KILL -- -$pid
 	wait $pid || :
 	before=$(cat s/slurm.jobs)
@@ -196,7 +195,7 @@ queue_is_empty() {
 	mist mist-job run --engine slurm --host edge2=no-such-node --state s job.yaml
 	[ "$status" -ne 0 ]
 	assert_says "Invalid node name"
-	wait_for 20 queue_is_empty
+	wait_for 60 queue_is_empty
 	[ "$(job_phase s)" != Succeeded ]
 }
 

@@ -198,7 +198,7 @@ sampled() {
 	assert_ok
 	setsid "$(prog mist-job)" run -q --state s job.yaml >/dev/null 2>&1 3>&- &
 	pid=$!
-	wait_for 20 test -e s/rounds/1/last.safetensors
+	wait_for 60 test -e s/rounds/1/last.safetensors
 	kill -KILL -- -$pid
 	wait $pid || :
 	[ ! -e s/rounds/1/model.safetensors ]
@@ -213,7 +213,7 @@ sampled() {
 @test "stop ends a job, resume goes on, delete removes it, and not while it runs" {
 	job_manifest "$d" mistnet 1 | sed 's/epochs, value: "2"/epochs, value: "4000"/' >job.yaml
 	"$(prog mist-job)" run -q job.yaml >/dev/null 2>&1 3>&- &
-	wait_for 20 test -e state/mistutils/jobs/tiny/rounds/1/last.safetensors
+	wait_for 60 test -e state/mistutils/jobs/tiny/rounds/1/last.safetensors
 	mist mist-job get
 	assert_output "Running"
 	mist mist-job delete tiny

@@ -39,10 +39,7 @@ serve_s3() {
 	need_server node -e 'require("@20minutes/s3rver")'
 	mkdir -p objects
 	start node "$MIST_SRCDIR/tests/s3d.js" objects
-	for _ in $(seq 100); do
-		[ ! -s log.node ] || break
-		sleep 0.1
-	done
+	wait_for 60 test -s log.node || fail "$(cat log.node)"
 	port=$(cat log.node)
 	[ "$port" -gt 0 ] || fail "$(cat log.node)"
 }

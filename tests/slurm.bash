@@ -77,7 +77,7 @@ slurm_start() {
 			return 1
 		}
 	done
-	wait_for 30 slurm_is_idle $# || {
+	wait_for 60 slurm_is_idle $# || {
 		slurm_why="nodes do not come up: $(sinfo -h -N -o '%N %T' | tr '\n' ' ')"
 		return 1
 	}

@@ -43,7 +43,7 @@ sshd_start() {
 		sshd_why="sshd does not start: $(tail -n 1 "$dir/log")"
 		return 1
 	}
-	wait_for 10 ssh -F "$dir/ssh_config" "$(id -un)@127.0.0.1" true || {
+	wait_for 20 ssh -F "$dir/ssh_config" "$(id -un)@127.0.0.1" true || {
 		sshd_why="sshd lets nobody in: $(tail -n 1 "$dir/log")"
 		return 1
 	}

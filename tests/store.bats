@@ -130,10 +130,8 @@ extract() {
 	mkfifo "$TMPDIR/pipe"
 	"$(prog mist-aggregate)" -q -o s3://b/x.st "$TMPDIR/pipe" >/dev/null 2>&1 3>&- &
 	pid=$!
-	for _ in $(seq 100); do
-		[ -z "$(find "$TMPDIR" -name 'mist-store.*')" ] || break
-		sleep 0.05
-	done
+	left_there() { [ -n "$(find "$TMPDIR" -name 'mist-store.*')" ]; }
+	wait_for 60 left_there
 	left=$(find "$TMPDIR" -maxdepth 1 -name 'mist-store.*')
 	[ -d "$left" ]
 	touch -d '1 hour ago' "$left"
