@@ -60,7 +60,7 @@ struct job {
 	const struct view *x, *y;
 	const struct conv_epilogue *epi;
 	bool add;
-	float *dw;
+	const struct conv_grads *dw;
 	double *sums; /* per tile of every image: 2*cout */
 	float *part;  /* per slice: dw in packed order */
 	float *work;  /* per worker: im2col tile, then the product */
@@ -388,7 +388,7 @@ static void weights_sum(void *ctx, int co, int worker)
 	const struct dims *d = &j->d;
 	const size_t stride = part_floats(j->c, d);
 	const int g = co / d->coutg, o = co % d->coutg;
-	float *to = j->dw + (size_t)co * (size_t)d->k;
+	float *to = conv_grads_of(j->dw, co, (size_t)d->k);
 	int ci, t, i;
 
 	(void)worker;
@@ -405,7 +405,7 @@ static void weights_sum(void *ctx, int co, int worker)
 }
 
 void conv_blas_backward_weights(const struct conv *c, struct pool *pool, const struct view *x,
-				const struct view *dy, float *dw, void *scratch)
+				const struct view *dy, const struct conv_grads *dw, void *scratch)
 {
 	struct job j = {.c = c, .d = dims(c), .x = x, .y = dy, .dw = dw};
 

@@ -27,7 +27,8 @@ struct dw {
 	const struct conv_kernels *k;
 	const struct grid *g;
 	const struct view *x, *dy;
-	float *out, *part;
+	const struct conv_grads *out;
+	float *part;
 	int rows, cols;   /* of a chunk */
 	int down, across; /* chunks of an image */
 	int blocks;
@@ -200,7 +201,7 @@ static void sum_job(void *ctx, int job, int worker)
 				   (size_t)(i1 - i0) * width);
 		}
 	for (lane = 0; lane < block_channels(d->k, s->cout, block); lane++) {
-		float *to = d->out + (size_t)(block_channel(d->k, block) + lane) * d->krows +
+		float *to = conv_grads_of(d->out, block_channel(d->k, block) + lane, d->krows) +
 			    (size_t)(i0 * taps);
 
 		for (i = i0; i < i1; i++)
@@ -210,7 +211,7 @@ static void sum_job(void *ctx, int job, int worker)
 }
 
 void direct_backward_weights(const struct conv *c, struct pool *pool, const struct view *x,
-			     const struct view *dy, float *dw, void *scratch)
+			     const struct view *dy, const struct conv_grads *dw, void *scratch)
 {
 	struct dw d = plan(c, x->n);
 

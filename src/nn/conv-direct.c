@@ -10,7 +10,11 @@
 
 /* Multiply-adds per job: about 0.1 ms of one core, so that small maps share out and large ones do
  * not drown in jobs. */
-#define JOB_WORK (4 << 20)
+#define JOB_WORK    (4 << 20)
+#define LITTLE_WORK (1 << 19) /* an image that is not shared out */
+/* An image's jobs are nearly equal, and a multiple of this many: seven for two threads would leave one
+ * of them idle for an eighth of the time. */
+#define EVEN_JOBS 4
 /* With fewer jobs than this the blocks of output channels are shared out as well. */
 #define FEW_JOBS 32
 /* Input channels packed at a time, so that lines of the destination are filled in L1. */
@@ -83,6 +87,7 @@ static size_t padded(const struct conv_kernels *k, int channels)
 static void pass_plan(struct pass *p, const struct conv_kernels *k)
 {
 	double taps = 0, work;
+	size_t parts;
 	int i, cols = 0;
 
 	p->blocks = ceil_div((int)padded(k, p->out) / k->lanes, k->vectors);
@@ -96,10 +101,9 @@ static void pass_plan(struct pass *p, const struct conv_kernels *k)
 		taps += g->kh * g->kw;
 		cols = g->cols > cols ? g->cols : cols;
 	}
-	work = taps * cols * p->in * p->out;
-	p->job_rows = work > 0 && work < JOB_WORK ? (int)(JOB_WORK / work) : 1;
-	if (p->job_rows > p->grids[0].rows)
-		p->job_rows = p->grids[0].rows;
+	work = taps * cols * p->in * p->out * p->grids[0].rows;
+	parts = work < LITTLE_WORK ? 1 : round_up((size_t)(work / JOB_WORK) + 1, EVEN_JOBS);
+	p->parts = max_int(1, min_int((int)parts, p->grids[0].rows));
 }
 
 static void plan_forward(struct pass *p, const struct conv_shape *s, const struct conv_kernels *k)
@@ -156,15 +160,9 @@ void direct_free(struct direct *d)
 	free(d);
 }
 
-/* Jobs along the rows of one image; what the sums of the epilogue are cut by. */
-static int row_jobs(const struct pass *p)
-{
-	return ceil_div(p->grids[0].rows, p->job_rows);
-}
-
 size_t direct_scratch(const struct conv *c)
 {
-	return (size_t)c->max_n * (size_t)row_jobs(&c->direct->forward) * 2 * (size_t)c->s.cout *
+	return (size_t)c->max_n * (size_t)c->direct->forward.parts * 2 * (size_t)c->s.cout *
 	       sizeof(double);
 }
 
@@ -261,7 +259,7 @@ struct job {
 	const struct view *in, *out, *rest; /* rest: of the output channels; NULL: none */
 	const struct conv_epilogue *epi;
 	enum finish finish;
-	int row_jobs, splits; /* jobs per image: along rows, along blocks */
+	int splits; /* jobs along blocks */
 	double *sums;
 };
 
@@ -334,9 +332,15 @@ static void grid_row(const struct job *j, const struct grid *g, struct conv_row 
 	j->k->row[vectors](r);
 }
 
+/* Of the grids, for a part of an image. */
+static int first_row(const struct pass *p, int part)
+{
+	return p->grids[0].rows * part / p->parts;
+}
+
 static void block_rows(const struct job *j, int n, int part, int block, double *sums)
 {
-	const int c0 = block_channel(j->k, block), row0 = part * j->p->job_rows;
+	const int c0 = block_channel(j->k, block);
 	struct conv_row r = {.channels = block_channels(j->k, j->p->out, block),
 			     .finish = j->finish};
 	int i, row;
@@ -347,7 +351,7 @@ static void block_rows(const struct job *j, int n, int part, int block, double *
 		r.bias = j->epi->bias + c0;
 	if (j->finish == FINISH_ALL)
 		r.silu = j->epi->silu;
-	for (row = row0; row < row0 + j->p->job_rows; row++)
+	for (row = first_row(j->p, part); row < first_row(j->p, part + 1); row++)
 		for (i = 0; i < j->p->ngrids; i++)
 			if (row < j->p->grids[i].rows && j->p->grids[i].cols)
 				grid_row(j, &j->p->grids[i], &r, n, row, block);
@@ -373,17 +377,17 @@ static void rows_job(void *ctx, int job, int worker)
 {
 	const struct job *j = ctx;
 	const struct pass *p = j->p;
-	const int split = job % j->splits, part = job / j->splits % j->row_jobs;
-	const int n = job / j->splits / j->row_jobs;
+	const int split = job % j->splits, part = job / j->splits % j->p->parts;
+	const int n = job / j->splits / j->p->parts;
 	const int b0 = p->blocks * split / j->splits, b1 = p->blocks * (split + 1) / j->splits;
-	const int y0 = part * p->job_rows * p->unit, y1 = y0 + p->job_rows * p->unit;
+	const int y0 = first_row(p, part) * p->unit, y1 = first_row(p, part + 1) * p->unit;
 	const int c0 = block_channel(j->k, b0), c1 = block_channel(j->k, b1);
 	double *sums = j->sums;
 	int b;
 
 	(void)worker;
 	if (sums)
-		sums += ((size_t)n * (size_t)j->row_jobs + (size_t)part) * 2 * (size_t)p->out;
+		sums += ((size_t)n * (size_t)j->p->parts + (size_t)part) * 2 * (size_t)p->out;
 	for (b = b0; b < b1; b++)
 		block_rows(j, n, part, b, sums);
 	clear_pads(j, n, y0, min_int(y1, p->height), c0, min_int(c1, p->out));
@@ -391,11 +395,10 @@ static void rows_job(void *ctx, int job, int worker)
 
 static void run_pass(struct job *j, struct pool *pool, int n)
 {
-	j->row_jobs = row_jobs(j->p);
-	j->splits = ceil_div(FEW_JOBS, n * j->row_jobs);
+	j->splits = ceil_div(FEW_JOBS, n * j->p->parts);
 	if (j->splits > j->p->blocks)
 		j->splits = j->p->blocks;
-	pool_spread(pool, n * j->row_jobs * j->splits, rows_job, j);
+	pool_spread(pool, n * j->p->parts * j->splits, rows_job, j);
 }
 
 void direct_forward(const struct conv *c, struct pool *pool, const float *packed,
@@ -417,7 +420,7 @@ void direct_forward(const struct conv *c, struct pool *pool, const float *packed
 	}
 	run_pass(&j, pool, x->n);
 	if (j.sums)
-		conv_sum_parts(pool, j.sums, (size_t)x->n * (size_t)j.row_jobs,
+		conv_sum_parts(pool, j.sums, (size_t)x->n * (size_t)j.p->parts,
 			       2 * (size_t)c->s.cout, epi->sums);
 }
 

@@ -86,7 +86,7 @@ struct pass {
 	struct grid *grids;
 	int unit;           /* output rows per row of the grids: the stride, backwards */
 	int height;         /* output rows */
-	int job_rows;       /* rows of the grids per job */
+	int parts;          /* jobs along an image's rows; what the epilogue's sums are cut by */
 	size_t floats;      /* packed */
 	size_t w_in, w_out; /* floats in OIHW from one input (output) channel to the next */
 };
@@ -135,6 +135,6 @@ void direct_backward_data(const struct conv *c, struct pool *pool, const float *
 /* conv-direct-dw.c */
 size_t direct_dw_scratch(const struct conv *c);
 void direct_backward_weights(const struct conv *c, struct pool *pool, const struct view *x,
-			     const struct view *dy, float *dw, void *scratch);
+			     const struct view *dy, const struct conv_grads *dw, void *scratch);
 
 #endif

@@ -29,7 +29,7 @@ struct dw {
 	const struct wino *w;
 	const struct wino_pass *p;
 	const struct view *x, *dy;
-	float *out;
+	const struct conv_grads *out;
 	float *part; /* of every slice */
 	float *work; /* per worker: zeros, patch, points of x, points of dy */
 	size_t per_worker;
@@ -181,8 +181,8 @@ static void add_taps(const struct dw *d, const float *taps, int c0, int in)
 	int lane, k, l, row, col;
 
 	for (lane = 0; lane < lanes && c0 + lane < d->p->out; lane++) {
-		float *to = d->out + wino_kernel_of(d->p, in, &row, &col) +
-			    (size_t)(c0 + lane) * d->p->w_out;
+		float *to = conv_grads_of(d->out, c0 + lane, d->p->w_out) +
+			    wino_kernel_of(d->p, in, &row, &col);
 
 		for (k = 0; k < 3; k++)
 			for (l = 0; l < 3; l++)
@@ -223,7 +223,7 @@ static void sum_job(void *ctx, int job, int worker)
 }
 
 void wino_backward_weights(const struct conv *c, struct pool *pool, const struct view *x,
-			   const struct view *dy, float *dw, void *scratch)
+			   const struct view *dy, const struct conv_grads *dw, void *scratch)
 {
 	struct dw d = plan(c, x->n);
 

@@ -176,6 +176,6 @@ size_t wino_kernel_of(const struct wino_pass *p, int in, int *row, int *col);
 /* conv-wino-dw.c */
 size_t wino_dw_scratch(const struct conv *c, int threads);
 void wino_backward_weights(const struct conv *c, struct pool *pool, const struct view *x,
-			   const struct view *dy, float *dw, void *scratch);
+			   const struct view *dy, const struct conv_grads *dw, void *scratch);
 
 #endif

@@ -273,16 +273,16 @@ void conv_backward_data(const struct conv *c, struct pool *pool, const float *pa
 }
 
 void conv_backward_weights(const struct conv *c, struct pool *pool, const struct view *x,
-			   const struct view *dy, float *dw_oihw, void *scratch)
+			   const struct view *dy, const struct conv_grads *dw, void *scratch)
 {
 	check_views(c, x, dy);
 	BUG_IF(x->pad < c->s.pad || !c->train);
 	if (by_wino(c, CONV_WEIGHTS))
-		wino_backward_weights(c, pool, x, dy, dw_oihw, scratch);
+		wino_backward_weights(c, pool, x, dy, dw, scratch);
 	else if (c->direct)
-		direct_backward_weights(c, pool, x, dy, dw_oihw, scratch);
+		direct_backward_weights(c, pool, x, dy, dw, scratch);
 	else
-		conv_blas_backward_weights(c, pool, x, dy, dw_oihw, scratch);
+		conv_blas_backward_weights(c, pool, x, dy, dw, scratch);
 }
 
 #define SUM_BLOCK 64

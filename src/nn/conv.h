@@ -96,8 +96,16 @@ void conv_forward(const struct conv *c, struct pool *pool, const float *packed,
 /* dx = (or, with `add`, +=) the gradient with respect to x. */
 void conv_backward_data(const struct conv *c, struct pool *pool, const float *packed,
 			const struct view *dy, const struct view *dx, bool add, void *scratch);
-/* dw (OIHW) += the gradient with respect to w. */
+
+/* Where the gradient of the weights goes (OIHW): output channels from `rest_at` on to `rest`, where the
+ * convolution is two whose weights lie apart; NULL: `w` takes all. */
+struct conv_grads {
+	float *w, *rest;
+	int rest_at;
+};
+
+/* dw += the gradient with respect to w. */
 void conv_backward_weights(const struct conv *c, struct pool *pool, const struct view *x,
-			   const struct view *dy, float *dw_oihw, void *scratch);
+			   const struct view *dy, const struct conv_grads *dw, void *scratch);
 
 #endif

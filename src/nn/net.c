@@ -574,35 +574,20 @@ static void run_bnact_apply(struct net *net, const struct op *op, const struct v
 	bnact_back_apply(net->pool, parts, op->pair < 0 ? 1 : 2);
 }
 
-static void add_to(float *to, const float *from, size_t n)
-{
-	size_t i;
-
-	for (i = 0; i < n; i++)
-		to[i] += from[i];
-}
-
 static void run_weight_back(struct net *net, const struct op *op, const struct view *x,
 			    const struct view *dz, float *grads)
 {
-	const struct plan *p = &net->plan;
-	const struct unit *u = &p->units[op->unit], *v;
-	float *to = grads + p->g->params[p->g->steps[op->step].weight].offset;
-	float *both = net->scratch;
-	size_t n, m;
+	const struct graph *g = net->plan.g;
+	const struct unit *u = &net->plan.units[op->unit];
+	struct conv_grads dw = {.w = grads + g->params[g->steps[op->step].weight].offset};
 
-	if (op->pair < 0) {
-		conv_backward_weights(u->conv, net->pool, x, dz, to, net->scratch);
-		return;
+	if (op->pair >= 0) {
+		const struct step *second = &g->steps[net->plan.units[op->pair].step];
+
+		dw.rest = grads + g->params[second->weight].offset;
+		dw.rest_at = u->shape.cout;
 	}
-	/* The two weights do not lie one behind the other among the parameters. */
-	v = &p->units[op->pair];
-	n = plan_weights(p, u);
-	m = plan_weights(p, v);
-	memset(both, 0, (n + m) * sizeof(float));
-	conv_backward_weights(u->conv, net->pool, x, dz, both, both + round_up(n + m, 16));
-	add_to(to, both, n);
-	add_to(grads + p->g->params[p->g->steps[v->step].weight].offset, both + n, m);
+	conv_backward_weights(u->conv, net->pool, x, dz, &dw, net->scratch);
 }
 
 static void run_op(struct net *net, const struct op *op, const struct chunk *k, float *params,

@@ -400,10 +400,10 @@ static size_t line(size_t floats)
 	return round_up(floats, 16);
 }
 
-/* Of what a convolution has; both weights of a pair pass through the scratch. */
+/* Of what a convolution has. */
 static void size_conv(struct plan *p, struct unit *u, int threads)
 {
-	size_t scratch = conv_scratch(u->conv, threads), weights = plan_weights(p, u);
+	size_t weights = plan_weights(p, u);
 
 	if (u->cout > p->max_cout)
 		p->max_cout = u->cout;
@@ -411,12 +411,10 @@ static void size_conv(struct plan *p, struct unit *u, int threads)
 	p->weights += line(conv_packed_floats(u->conv));
 	u->bias_at = p->weights;
 	p->weights += line((size_t)u->cout);
-	if (u->pair >= 0) {
-		weights = line(weights + plan_weights(p, &p->units[u->pair]));
-		scratch += weights * sizeof(float);
-	}
-	at_least(&p->scratch, scratch);
-	/* Folded weights pass through the scratch on their way to the packed ones. */
+	if (u->pair >= 0)
+		weights += plan_weights(p, &p->units[u->pair]);
+	at_least(&p->scratch, conv_scratch(u->conv, threads));
+	/* Folded weights, and those of a pair, pass through the scratch on their way to the packed. */
 	at_least(&p->scratch, weights * sizeof(float));
 }
 

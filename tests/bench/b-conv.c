@@ -100,7 +100,9 @@ static void weights(void *bench)
 {
 	struct bench *b = bench;
 
-	conv_backward_weights(b->c, b->pool, &b->x, &b->y, b->dw, b->scratch);
+	const struct conv_grads dw = {.w = b->dw};
+
+	conv_backward_weights(b->c, b->pool, &b->x, &b->y, &dw, b->scratch);
 }
 
 struct total {

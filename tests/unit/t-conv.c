@@ -104,6 +104,34 @@ struct result {
 #define DX_START 0.25f
 #define DW_START (-0.5f)
 
+static float *start_dw(size_t weights)
+{
+	float *dw = xaligned(weights * sizeof(float));
+	size_t i;
+
+	for (i = 0; i < weights; i++)
+		dw[i] = DW_START;
+	return dw;
+}
+
+/* The same gradient, of the first and of the other output channels in two places. */
+static void check_apart(const struct setup *t, const struct conv *c, struct pool *pool,
+			const float *dw, void *scratch)
+{
+	const struct conv_shape *s = &t->s;
+	const size_t each = (size_t)(s->cin / s->groups * s->kh * s->kw);
+	const int at = s->cout / 3;
+	const size_t first = each * (size_t)at, others = each * (size_t)(s->cout - at);
+	struct conv_grads apart = {start_dw(first + 1), start_dw(others), at};
+
+	conv_backward_weights(c, pool, &t->x.v, &t->dy.v, &apart, scratch);
+	assert_memory_equal(apart.w, dw, first * sizeof(float));
+	assert_memory_equal(apart.rest, dw + first, others * sizeof(float));
+	assert_true(apart.w[first] == DW_START);
+	free(apart.w);
+	free(apart.rest);
+}
+
 static void run(const struct setup *t, enum conv_path path, enum conv_method method, int threads,
 		struct result *r)
 {
@@ -141,10 +169,10 @@ static void run(const struct setup *t, enum conv_path path, enum conv_method met
 					view_at(&r->dx2.v, n, y, x)[ci] = DX_START;
 	conv_backward_data(c, pool, packed, &t->dy.v, &r->dx.v, false, scratch);
 	conv_backward_data(c, pool, packed, &t->dy.v, &r->dx2.v, true, scratch);
-	r->dw = xaligned(weights * sizeof(float));
-	for (i = 0; i < weights; i++)
-		r->dw[i] = DW_START;
-	conv_backward_weights(c, pool, &t->x.v, &t->dy.v, r->dw, scratch);
+	r->dw = start_dw(weights);
+	conv_backward_weights(c, pool, &t->x.v, &t->dy.v, &(struct conv_grads){.w = r->dw},
+			      scratch);
+	check_apart(t, c, pool, r->dw, scratch);
 	r->sums = sums.sums;
 	for (i = 0; i < 64; i++)
 		assert_int_equal(scratch[bytes + i], 0x5a);
