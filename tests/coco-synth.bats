@@ -21,6 +21,17 @@ load helper
 	grep -qx 'val: images/val' set/dataset.yaml
 }
 
+@test "a set may lack classes that it names" {
+	mist coco-synth --images 12 --val 4 --img 96 --classes 4 --drawn 2 -o set
+	assert_ok
+	[ "$(cat set/labels/*/*.txt | cut -d' ' -f1 | sort -u | tr '\n' ' ')" = '0 1 ' ]
+	grep -qx 'nc: 4' set/dataset.yaml
+	grep -qx '  3: star' set/dataset.yaml
+	# nothing else about the pictures changes with the number of names
+	mist coco-synth --images 12 --val 4 --img 96 --classes 2 -o two
+	diff -r set/images two/images
+}
+
 @test "the same seed gives the same files on any number of threads, another seed others" {
 	mist coco-synth --images 20 --img 64 -o a -j1
 	assert_ok
@@ -64,6 +75,9 @@ load helper
 	assert_status 2
 	mist coco-synth -o x --img 8
 	assert_status 2
+	mist coco-synth -o x --classes 3 --drawn 4
+	assert_status 2
+	assert_says "--drawn 4: there are 3 classes"
 	mist coco-synth -o x extra
 	assert_status 2
 	assert_says "unexpected argument 'extra'"

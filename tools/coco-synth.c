@@ -13,6 +13,8 @@ struct opts {
 	bool val_given;
 };
 
+enum { KEY_DRAWN = 0x100 };
+
 static const struct argp_option options[] = {
 	{"images", 'n', "N", 0, "Training pictures (default 128)", 0},
 	{"val", 'V', "N", 0,
@@ -21,6 +23,8 @@ static const struct argp_option options[] = {
 	 "names the training pictures for both)",
 	 0},
 	{"classes", 'c', "K", 0, "Classes, 1 to 10 (default 6)", 0},
+	{"drawn", KEY_DRAWN, "N", 0,
+	 "Draw the first N classes only; dataset.yaml still names all K (default: all)", 0},
 	{"img", 's', "PIXELS", 0, "Longer side, 32 to 4096 (default 320)", 0},
 	{0},
 };
@@ -43,6 +47,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case 'c':
 		o->synth.classes = (int)cli_long(state, "--classes", arg, 1, shape_count());
 		return 0;
+	case KEY_DRAWN:
+		o->synth.drawn = (int)cli_long(state, "--drawn", arg, 1, shape_count());
+		return 0;
 	case 's':
 		o->synth.img = (int)cli_long(state, "--img", arg, 32, 4096);
 		return 0;
@@ -52,6 +59,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case ARGP_KEY_END:
 		if (!o->cli.output)
 			argp_error(state, "no folder was given (-o DIR)");
+		if (o->synth.drawn > o->synth.classes)
+			argp_error(state, "--drawn %d: there are %d classes", o->synth.drawn,
+				   o->synth.classes);
 		return 0;
 	}
 	return ARGP_ERR_UNKNOWN;
@@ -67,6 +77,8 @@ static const struct argp argp = {
 	"several sizes lie over textured backgrounds, some partly hidden by others; a few pictures "
 	"are backgrounds only. A box is drawn around what is seen of a shape. DIR holds images/, "
 	"labels/ and dataset.yaml, as YOLOv5 reads them.\n\n"
+	"With --drawn a set lacks some of the classes that it names: public pictures, say, that show "
+	"less than private ones do.\n\n"
 	"The same options and the same --seed give the same files on every machine.",
 	cli_children,
 	NULL,

@@ -246,6 +246,7 @@ void synth_draw(const struct synth_options *opt, bool val, int index, struct ima
 	int shape, wanted, i;
 
 	BUG_IF(opt->classes < 1 || opt->classes > shape_count() || opt->img < 32);
+	BUG_IF(opt->drawn < 0 || opt->drawn > opt->classes);
 	rng_init(&rng, opt->seed, val ? "synth val" : "synth train", (uint64_t)index);
 	/* 4:3, 1:1 or 3:4 */
 	shape = (int)rng_below(&rng, 3);
@@ -256,7 +257,7 @@ void synth_draw(const struct synth_options *opt, bool val, int index, struct ima
 	/* One picture in 32 is a background. */
 	wanted = rng_below(&rng, 32) ? 1 + (int)rng_below(&rng, MAX_OBJECTS) : 0;
 	for (i = 0; i < wanted; i++)
-		place_object(&s, opt->classes, &rng);
+		place_object(&s, opt->drawn ? opt->drawn : opt->classes, &rng);
 	*labels = (struct labels)LABELS_INIT;
 	labels->v = xmalloc(MAX_OBJECTS * sizeof(*labels->v));
 	for (i = 0; i < s.n; i++)

@@ -17,6 +17,7 @@ struct synth_options {
 	int images;  /* for training */
 	int val;     /* more for validation; 0: the training pictures serve */
 	int classes; /* 1 … shape_count() */
+	int drawn;   /* only the first of them are drawn, though all have names; 0: all */
 	int img;     /* the longer side, 32 … 4096 */
 	uint64_t seed;
 };
