@@ -77,7 +77,8 @@ static const struct argp argp = {
 	"several sizes lie over textured backgrounds, some partly hidden by others; a few pictures "
 	"are backgrounds only. A box is drawn around what is seen of a shape. DIR holds images/, "
 	"labels/ and dataset.yaml, as YOLOv5 reads them.\n\n"
-	"With --drawn a set lacks some of the classes that it names: public pictures, say, that show "
+	"With --drawn a set lacks some of the classes that it names: public pictures, say, that "
+	"show "
 	"less than private ones do.\n\n"
 	"The same options and the same --seed give the same files on every machine.",
 	cli_children,

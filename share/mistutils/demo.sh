@@ -93,7 +93,7 @@ judge central central.safetensors "$(tar cf - edge/1 | wc -c)" "central, images 
 row=fedavg
 say "federated averaging: $rounds rounds of $((epochs / rounds)) epochs on each edge"
 cp public.safetensors fedavg.safetensors
-for round in $(seq $rounds); do
+for _ in $(seq $rounds); do
 	for i in 1 2; do
 		train -w fedavg.safetensors --data edge/$i --img $img --epochs $((epochs / rounds)) --client edge$i -o fedavg$i.safetensors
 	done
