@@ -19,7 +19,7 @@ private_images=${DEMO_PRIVATE-192}
 holdout_images=${DEMO_HOLDOUT-192}
 public_epochs=${DEMO_PUBLIC_EPOCHS-27}
 gate_epochs=${DEMO_GATE_EPOCHS-15}
-epochs=${DEMO_EPOCHS-12}
+epochs=${DEMO_EPOCHS-16}
 rounds=4
 
 die() {
