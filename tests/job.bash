@@ -76,6 +76,17 @@ job_phase() {
 	"$(prog mist-job)" get --state "$1" -o json | jq -r .phase
 }
 
+# kill_job PID: its whole process group, and waits until nothing of it is left that may hold a lock.
+kill_job() {
+	kill -KILL -- -"$1" 2>/dev/null || return 1
+	wait "$1" || :
+	wait_for 60 job_is_gone "$1"
+}
+
+job_is_gone() {
+	ps -eo pgid=,stat= | awk -v group="$1" '$1 == group && $2 !~ /^Z/ {left = 1} END {exit left}'
+}
+
 digest_of() {
 	sha256sum <"$1" | cut -d' ' -f1
 }

@@ -114,8 +114,7 @@ queue_is_empty() {
 	setsid "$(prog mist-job)" run -q --state s "${hosts[@]}" job.yaml >/dev/null 2>&1 3>&- &
 	pid=$!
 	wait_for 60 test -e "$sshd_dir/home/mistutils/there/tiny/train.edge1.1/rounds/1/edge1/last.safetensors"
-	kill -KILL -- -$pid
-	wait $pid || :
+	kill_job $pid
 	mist mist-job resume --state s
 	assert_ok
 	assert_same s/model.safetensors whole/model.safetensors
@@ -180,8 +179,7 @@ queue_is_empty() {
 	setsid "$(prog mist-job)" run -q --engine slurm --state s job.yaml >/dev/null 2>&1 3>&- &
 	pid=$!
 	wait_for 60 test -e s/steps/weights.json
-	kill -KILL -- -$pid
-	wait $pid || :
+	kill_job $pid
 	before=$(cat s/slurm.jobs)
 	mist mist-job resume --state s
 	assert_ok

@@ -145,7 +145,7 @@ setup() {
 		setsid "$(prog mist-job)" run -q --state s job.yaml >/dev/null 2>&1 3>&- &
 		pid=$!
 		sleep $pause
-		if kill -KILL -- -$pid 2>/dev/null; then killed=$((killed + 1)); fi
+		if kill_job $pid; then killed=$((killed + 1)); fi
 		wait $pid || :
 		[ -e s/plan.sh ] || continue
 		find s -name '*.safetensors' -o -name '*.tar' | grep -v '/\.' | while read -r f; do
@@ -199,8 +199,7 @@ sampled() {
 	setsid "$(prog mist-job)" run -q --state s job.yaml >/dev/null 2>&1 3>&- &
 	pid=$!
 	wait_for 60 test -e s/rounds/1/last.safetensors
-	kill -KILL -- -$pid
-	wait $pid || :
+	kill_job $pid
 	[ ! -e s/rounds/1/model.safetensors ]
 	[ "$(job_phase s)" = Failed ]
 	[ "$("$(prog mist-job)" get --state s -o json | jq -r '.conditions[0].reason')" = Interrupted ]
