@@ -48,19 +48,6 @@ need_shared() {
 	skip "../shared/$1 is not there"
 }
 
-# stop_daemon PIDFILE: end it, if it runs, and wait until it is gone.
-stop_daemon() {
-	local pid i
-	[ -s "$1" ] || return 0
-	pid=$(cat "$1")
-	kill "$pid" 2>/dev/null || return 0
-	for ((i = 0; i < 200; i++)); do
-		kill -0 "$pid" 2>/dev/null || return 0
-		sleep 0.05
-	done
-	kill -KILL "$pid" 2>/dev/null || :
-}
-
 # wait_for SECONDS COMMAND...: until it succeeds; a failure when it has not by then.
 wait_for() {
 	local until=$(($(date +%s) + $1))
@@ -69,6 +56,19 @@ wait_for() {
 		[ "$(date +%s)" -lt "$until" ] || return 1
 		sleep 0.05
 	done
+}
+
+# stop_daemon PIDFILE: end it, if it runs, and wait until it is gone.
+stop_daemon() {
+	local pid
+	[ -s "$1" ] || return 0
+	pid=$(cat "$1")
+	kill "$pid" 2>/dev/null || return 0
+	wait_for 10 is_gone "$pid" || kill -KILL "$pid" 2>/dev/null || :
+}
+
+is_gone() {
+	! kill -0 "$1" 2>/dev/null
 }
 
 need_program() {

@@ -76,15 +76,19 @@ job_phase() {
 	"$(prog mist-job)" get --state "$1" -o json | jq -r .phase
 }
 
-# kill_job PID: its whole process group, and waits until nothing of it is left that may hold a lock.
+# kill_job PID: its whole process group, and waits until nothing of it is left that may hold a lock; a
+# failure when it had ended before.
 kill_job() {
-	kill -KILL -- -"$1" 2>/dev/null || return 1
+	local missed=0
+	kill -KILL -- -"$1" 2>/dev/null || missed=1
 	wait "$1" || :
-	wait_for 60 job_is_gone "$1"
+	wait_for 60 job_is_gone "$1" && return $missed
 }
 
+# From /proc, for ps is not everywhere: behind the name come state, parent and group.
 job_is_gone() {
-	ps -eo pgid=,stat= | awk -v group="$1" '$1 == group && $2 !~ /^Z/ {left = 1} END {exit left}'
+	cat /proc/[0-9]*/stat 2>/dev/null | sed 's/.*) //' |
+		awk -v group="$1" '$3 == group && $1 != "Z" {left = 1} END {exit left}'
 }
 
 digest_of() {

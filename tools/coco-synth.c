@@ -78,8 +78,7 @@ static const struct argp argp = {
 	"are backgrounds only. A box is drawn around what is seen of a shape. DIR holds images/, "
 	"labels/ and dataset.yaml, as YOLOv5 reads them.\n\n"
 	"With --drawn a set lacks some of the classes that it names: public pictures, say, that "
-	"show "
-	"less than private ones do.\n\n"
+	"show less than private ones do.\n\n"
 	"The same options and the same --seed give the same files on every machine.",
 	cli_children,
 	NULL,

@@ -20,7 +20,7 @@ holdout_images=${DEMO_HOLDOUT-192}
 public_epochs=${DEMO_PUBLIC_EPOCHS-27}
 gate_epochs=${DEMO_GATE_EPOCHS-15}
 epochs=${DEMO_EPOCHS-16}
-rounds=4
+rounds=$((epochs < 4 ? epochs : 4))
 
 die() {
 	printf 'demo: %s\n' "$*" >&2
@@ -93,7 +93,7 @@ judge central central.safetensors "$(tar cf - edge/1 | wc -c)" "central, images 
 row=fedavg
 say "federated averaging: $rounds rounds of $((epochs / rounds)) epochs on each edge"
 cp public.safetensors fedavg.safetensors
-for _ in $(seq $rounds); do
+for _ in $(seq "$rounds"); do
 	for i in 1 2; do
 		train -w fedavg.safetensors --data edge/$i --img $img --epochs $((epochs / rounds)) --client edge$i -o fedavg$i.safetensors
 	done

@@ -294,9 +294,9 @@ static void sort_matches(struct head *h)
 	int i, a;
 
 	h->nblocks = 0;
-	for (i = 0; i < h->g->nl; i++)
+	for (i = 0; i < h->g->nl; i++) {
+		h->row_at[i][0] = row;
 		for (a = 0; a < h->g->na; a++) {
-			h->row_at[i][a] = row;
 			for (m = h->level[i].m0; m < h->level[i].m1; m++)
 				if (h->matches.v[m].anchor == a) {
 					h->match_of[row] = m;
@@ -305,6 +305,7 @@ static void sort_matches(struct head *h)
 			h->row_at[i][a + 1] = row;
 			add_blocks(h, i, a, h->row_at[i][a], row);
 		}
+	}
 }
 
 /* The inputs of a row of a level, and their gradient. */

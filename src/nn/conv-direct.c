@@ -27,14 +27,8 @@ bool direct_reaches(const struct conv_shape *s)
 
 const struct conv_kernels *direct_kernels(enum conv_path path)
 {
-#ifdef HAVE_X86_KERNELS
-	if (path == CONV_AVX512)
-		return &conv_kernels_avx512;
-	if (path == CONV_AVX2)
-		return &conv_kernels_avx2;
-#endif
-	BUG_IF(path != CONV_V128);
-	return &conv_kernels_v128;
+	BUG_IF(path != conv_vectors(path));
+	return CONV_BY_VECTORS(path, conv_kernels);
 }
 
 /*
@@ -340,7 +334,7 @@ static int first_row(const struct pass *p, int part)
 
 static void block_rows(const struct job *j, int n, int part, int block, double *sums)
 {
-	const int c0 = block_channel(j->k, block);
+	const int c0 = block_channel(j->k, block), end = first_row(j->p, part + 1);
 	struct conv_row r = {.channels = block_channels(j->k, j->p->out, block),
 			     .finish = j->finish};
 	int i, row;
@@ -351,7 +345,7 @@ static void block_rows(const struct job *j, int n, int part, int block, double *
 		r.bias = j->epi->bias + c0;
 	if (j->finish == FINISH_ALL)
 		r.silu = j->epi->silu;
-	for (row = first_row(j->p, part); row < first_row(j->p, part + 1); row++)
+	for (row = first_row(j->p, part); row < end; row++)
 		for (i = 0; i < j->p->ngrids; i++)
 			if (row < j->p->grids[i].rows && j->p->grids[i].cols)
 				grid_row(j, &j->p->grids[i], &r, n, row, block);
@@ -377,8 +371,8 @@ static void rows_job(void *ctx, int job, int worker)
 {
 	const struct job *j = ctx;
 	const struct pass *p = j->p;
-	const int split = job % j->splits, part = job / j->splits % j->p->parts;
-	const int n = job / j->splits / j->p->parts;
+	const int split = job % j->splits, part = job / j->splits % p->parts;
+	const int n = job / j->splits / p->parts;
 	const int b0 = p->blocks * split / j->splits, b1 = p->blocks * (split + 1) / j->splits;
 	const int y0 = first_row(p, part) * p->unit, y1 = first_row(p, part + 1) * p->unit;
 	const int c0 = block_channel(j->k, b0), c1 = block_channel(j->k, b1);
@@ -387,7 +381,7 @@ static void rows_job(void *ctx, int job, int worker)
 
 	(void)worker;
 	if (sums)
-		sums += ((size_t)n * (size_t)j->p->parts + (size_t)part) * 2 * (size_t)p->out;
+		sums += ((size_t)n * (size_t)p->parts + (size_t)part) * 2 * (size_t)p->out;
 	for (b = b0; b < b1; b++)
 		block_rows(j, n, part, b, sums);
 	clear_pads(j, n, y0, min_int(y1, p->height), c0, min_int(c1, p->out));

@@ -25,6 +25,14 @@ struct conv {
 	struct wino *wino;     /* for some passes of some shapes, instead; NULL: none */
 };
 
+/* Where the gradient of output channel `co` goes, whose weights are `floats`. */
+static inline float *conv_grads_of(const struct conv_grads *dw, int co, size_t floats)
+{
+	if (!dw->rest || co < dw->rest_at)
+		return dw->w + (size_t)co * floats;
+	return dw->rest + (size_t)(co - dw->rest_at) * floats;
+}
+
 /* conv-blas.c */
 size_t conv_blas_scratch(const struct conv *c, int threads);
 size_t conv_blas_packed_floats(const struct conv *c);
@@ -34,14 +42,6 @@ void conv_blas_forward(const struct conv *c, struct pool *pool, const float *pac
 		       void *scratch);
 void conv_blas_backward_data(const struct conv *c, struct pool *pool, const float *packed,
 			     const struct view *dy, const struct view *dx, bool add, void *scratch);
-/* Where the gradient of output channel `co` goes, whose weights are `floats`. */
-static inline float *conv_grads_of(const struct conv_grads *dw, int co, size_t floats)
-{
-	if (!dw->rest || co < dw->rest_at)
-		return dw->w + (size_t)co * floats;
-	return dw->rest + (size_t)(co - dw->rest_at) * floats;
-}
-
 void conv_blas_backward_weights(const struct conv *c, struct pool *pool, const struct view *x,
 				const struct view *dy, const struct conv_grads *dw, void *scratch);
 

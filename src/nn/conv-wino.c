@@ -99,14 +99,8 @@ static void plan_pass(struct wino_pass *p, const struct conv *c, const struct co
 
 static const struct wino_kernels *transforms(enum conv_path path)
 {
-#ifdef HAVE_X86_KERNELS
-	if (path == CONV_AVX512)
-		return &wino_kernels_avx512;
-	if (path == CONV_AVX2)
-		return &wino_kernels_avx2;
-#endif
-	BUG_IF(path != CONV_V128);
-	return &wino_kernels_v128;
+	BUG_IF(path != conv_vectors(path));
+	return CONV_BY_VECTORS(path, wino_kernels);
 }
 
 static bool reaches(const struct conv_shape *s)

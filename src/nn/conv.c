@@ -107,6 +107,9 @@ enum conv_path conv_vectors(enum conv_path path)
 
 	if (path == CONV_AUTO && conv_resolve(CONV_AUTO, &path, &err))
 		path = CONV_V128;
+#ifndef HAVE_X86_KERNELS
+	path = CONV_V128; /* there are no others */
+#endif
 	return path == CONV_OPENBLAS ? CONV_V128 : path;
 }
 
@@ -277,6 +280,7 @@ void conv_backward_weights(const struct conv *c, struct pool *pool, const struct
 {
 	check_views(c, x, dy);
 	BUG_IF(x->pad < c->s.pad || !c->train);
+	BUG_IF(dw->rest && (dw->rest_at < 0 || dw->rest_at > c->s.cout));
 	if (by_wino(c, CONV_WEIGHTS))
 		wino_backward_weights(c, pool, x, dy, dw, scratch);
 	else if (c->direct)

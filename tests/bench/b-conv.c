@@ -98,8 +98,7 @@ static void data(void *bench)
 
 static void weights(void *bench)
 {
-	struct bench *b = bench;
-
+	const struct bench *b = bench;
 	const struct conv_grads dw = {.w = b->dw};
 
 	conv_backward_weights(b->c, b->pool, &b->x, &b->y, &dw, b->scratch);
